@@ -1,0 +1,1 @@
+"""The three systems behind one protocol. A connector knows its own API and nothing of the ledger or of the others."""

@@ -1,0 +1,1 @@
+"""The memory of the platform: one transactional SQL database, SQLite or PostgreSQL."""

@@ -1,0 +1,402 @@
+"""The ledger's database: opening, migrating, one write transaction, one read, and the few statements that differ.
+
+Two stores behind one URL. The *ledger* holds what was seen, decided and owed. The *pacing store* holds what must never
+wait for a long write of the ledger: budgets, calls and leases. On PostgreSQL both are the same database, with rows
+locked singly. SQLite allows one writer in each file, so there the pacing store is a second file beside the first
+(`ledger.db` → `ledger.budget.db`); it can be deleted at any time while nothing runs, and costs one window of calls.
+
+No statement's parameters ever enter an error: engines hide them, and errors of the driver are raised again without
+their cause (PostgreSQL quotes values in its details).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import time
+import uuid
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Connection,
+    Engine,
+    Table,
+    Text,
+    cast,
+    create_engine,
+    event,
+    func,
+    insert,
+    inspect,
+    make_url,
+    select,
+    text,
+)
+from sqlalchemy import exc as sa_exc
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from sync_platform.errors import (
+    LedgerTooNew,
+    LedgerUnreachable,
+    Misconfigured,
+    NotSetUp,
+    SyncError,
+    Unavailable,
+)
+from sync_platform.ledger import migrations
+from sync_platform.ledger.tables import BudgetRow, CallRow, LeaseRow, LedgerModel, Meta
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 10
+# Any constant will do: it names the lock under which only one process creates or migrates.
+MIGRATION_LOCK = 0x5E_1E_D6_E7
+# A budget that a stalled host holds locked would stop everybody else: the server ends such a session.
+_PACING_OPTIONS = "-c synchronous_commit=off -c idle_in_transaction_session_timeout=5000 -c lock_timeout=10000"
+_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED", "40001", "40P01", "55P03", "25P03")
+_BROKEN_SQLITE = ("CANTOPEN", "IOERR", "FULL", "READONLY", "NOTADB", "CORRUPT", "PERM", "AUTH", "PROTOCOL")
+_BROKEN_POSTGRES = ("08", "28", "3D", "53", "57", "58")
+
+META: Table = Meta.__table__  # type: ignore[attr-defined]
+PACING: tuple[Table, ...] = (
+    BudgetRow.__table__,  # type: ignore[attr-defined]
+    CallRow.__table__,  # type: ignore[attr-defined]
+    LeaseRow.__table__,  # type: ignore[attr-defined]
+)
+
+
+def dump_json(value: Any) -> str:
+    """JSON as the ledger stores it: compact, letters of all scripts as they are."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def in_chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The items in pieces of at most `size`: databases bound the number of parameters of one statement."""
+    if size < 1:
+        raise ValueError("a chunk holds at least one item")
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def insert_for(conn: Connection, table: Any) -> Any:
+    """The dialect's own insert, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    if conn.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
+
+
+def get_meta(conn: Connection, key: str) -> str | None:
+    """One fact about this ledger."""
+    value: str | None = conn.execute(select(META.c.value).where(META.c.key == key)).scalar()
+    return value
+
+
+def set_meta(conn: Connection, key: str, value: str) -> None:
+    """Write one fact about this ledger, replacing what was there."""
+    statement = insert_for(conn, META).values(key=key, value=value)
+    conn.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+
+
+def ledger_id(conn: Connection) -> str:
+    """The id (32 hex characters) that was drawn when this ledger was created."""
+    found = get_meta(conn, "ledger_id")
+    if found is None:
+        raise NotSetUp("The ledger has no id.")
+    return found
+
+
+def number(conn: Connection) -> int:
+    """The next number of this ledger, from 1: unique, and growing in the order in which transactions commit.
+
+    Until its transaction ends, other transactions that ask for a number wait.
+    """
+    first = insert_for(conn, META).values(key="number", value="1")
+    grown = cast(cast(META.c.value, BigInteger) + 1, Text)
+    drawn = first.on_conflict_do_update(index_elements=["key"], set_={"value": grown}).returning(META.c.value)
+    return int(conn.execute(drawn).scalar_one())
+
+
+@lru_cache(maxsize=1)
+def host_name() -> str:
+    """This host as far as process ids mean something: name, boot, and the namespace of process ids (containers)."""
+    parts = [socket.gethostname()]
+    # Where there is no /proc the name must do.
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8])
+    with suppress(OSError):
+        parts.append(Path("/proc/self/ns/pid").readlink().name)
+    return "/".join(parts)
+
+
+class Ledger:
+    """An open ledger. Safe to share between threads; never between processes (open it again after a fork)."""
+
+    def __init__(self, engine: Engine, pacing_engine: Engine) -> None:
+        self.engine = engine
+        self.pacing_engine = pacing_engine
+        self.postgres = engine.dialect.name == "postgresql"
+
+    @classmethod
+    def open(cls, url: str, *, migrate: bool) -> Ledger:
+        """Open the ledger at `url` (`sqlite:///path` or `postgresql://…`).
+
+        With `migrate` an empty database gets the tables and an older ledger is brought up to date; without it both
+        raise `NotSetUp`. Raises `LedgerTooNew`, `LedgerUnreachable`, and `Misconfigured` for a URL that is none.
+        """
+        parsed = _parse(url)
+        if parsed.get_backend_name() == "sqlite":
+            ledger = _open_sqlite(cls, Path(parsed.database or ""), migrate=migrate)
+        else:
+            options = " ".join(filter(None, (str(parsed.query.get("options", "")), _PACING_OPTIONS)))
+            pacing = parsed.update_query_dict({"options": options})
+            ledger = cls(_postgres_engine(parsed), _postgres_engine(pacing))
+        try:
+            with _guard():
+                ledger._ready(migrate=migrate)
+        except BaseException:
+            ledger.close()
+            raise
+        return ledger
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """One write transaction: commits at the end, rolls back when the body raises.
+
+        On SQLite it holds the only writer's place from its first moment, so a read in it is never out of date.
+        Raises `Unavailable` when the ledger stays busy, `LedgerUnreachable`, or `SyncError` for a refused statement.
+        """
+        with _guard(), self.engine.begin() as conn:
+            yield conn
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One read transaction; on SQLite it sees one moment and waits for nobody."""
+        with _guard(), self.engine.connect().execution_options(ledger_read=True) as conn, conn.begin():
+            yield conn
+
+    @contextmanager
+    def pacing(self) -> Iterator[Connection]:
+        """One short write transaction in the pacing store (budgets, calls, leases)."""
+        with _guard(), self.pacing_engine.begin() as conn:
+            yield conn
+
+    @contextmanager
+    def pacing_read(self) -> Iterator[Connection]:
+        """One read in the pacing store."""
+        with _guard(), self.pacing_engine.connect().execution_options(ledger_read=True) as conn, conn.begin():
+            yield conn
+
+    def now(self, conn: Connection) -> datetime:
+        """The time that all processes on this ledger share: PostgreSQL's own clock, or this host's."""
+        if self.postgres:
+            at: datetime = conn.execute(select(func.clock_timestamp())).scalar_one()
+            return at.astimezone(UTC)
+        return datetime.now(UTC)
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.engine.dispose()
+        self.pacing_engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _ready(self, *, migrate: bool) -> None:
+        with self.read() as conn:
+            current = _is_current(conn, migrate=migrate)
+        if not current:
+            with self.begin() as conn:
+                if self.postgres:
+                    conn.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+                _bring_up_to_date(conn)
+        if not self.postgres:
+            with self.pacing() as conn:
+                _prepare_pacing(conn)
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except (sa_exc.ArgumentError, ValueError):
+        raise _bad_url("it is not a URL") from None
+    if backend == "sqlite":
+        if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
+            raise _bad_url("SQLite needs a file")
+        return parsed
+    if backend in {"postgresql", "postgres"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    raise _bad_url(f"{backend} is not supported")
+
+
+def _bad_url(reason: str) -> Misconfigured:
+    # The URL itself may hold a password: it stays out of the message.
+    return Misconfigured(
+        f"LEDGER_DATABASE_URL: {reason}.",
+        remedy="Use sqlite:///path/to/ledger.db or postgresql://user:password@host/database.",
+    )
+
+
+def _open_sqlite(cls: type[Ledger], path: Path, *, migrate: bool) -> Ledger:
+    # One spelling for one file: processes that reach it by different paths must share one pacing store.
+    path = Path(os.path.realpath(path))
+    if not migrate and not path.exists():
+        raise NotSetUp("There is no ledger yet.")
+    pacing = path.with_name(f"{path.stem}.budget{path.suffix or '.db'}")
+    for file in (path, pacing):
+        _create_file(file)
+    return cls(_sqlite_engine(path), _sqlite_engine(pacing))
+
+
+def _create_file(path: Path) -> None:
+    """Make the file before SQLite does, for the owner's eyes only; its journals inherit the mode."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise LedgerUnreachable(
+            f"The ledger's file cannot be created: {error.strerror}.", code=type(error).__name__
+        ) from None
+
+
+def _sqlite_engine(path: Path) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        hide_parameters=True,
+        json_serializer=dump_json,
+        connect_args={"timeout": BUSY_TIMEOUT_S},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: Any) -> None:
+        # The driver begins a transaction only at the first write; then a read before it may be out of date and the
+        # write fails with «locked» at once. So transactions are ours alone.
+        connection.isolation_level = None
+        _use_wal(connection)
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    @event.listens_for(engine, "begin")
+    def _begun(conn: Connection) -> None:
+        conn.exec_driver_sql("BEGIN" if conn.get_execution_options().get("ledger_read") else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _use_wal(connection: Any) -> None:
+    """Switch the file to write-ahead logging; while another process does the same, SQLite refuses without waiting."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _postgres_engine(url: URL) -> Engine:
+    return create_engine(
+        url,
+        hide_parameters=True,
+        json_serializer=dump_json,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+    )
+
+
+def _is_current(conn: Connection, *, migrate: bool) -> bool:
+    version = migrations.version(conn)
+    known = migrations.known()
+    if version == known[-1]:
+        return True
+    if version is not None and version not in known:
+        raise LedgerTooNew(f"This ledger has schema {version}; this version knows up to {known[-1]}.")
+    if not migrate:
+        found = "has no tables" if version is None else f"has schema {version}, and {known[-1]} is needed"
+        raise NotSetUp(f"The ledger {found}.")
+    return False
+
+
+def _bring_up_to_date(conn: Connection) -> None:
+    # Looked at again under the lock: another process may just have done it.
+    if _is_current(conn, migrate=True):
+        return
+    if migrations.version(conn) is not None:
+        migrations.upgrade(conn)
+        return
+    taken = set(inspect(conn).get_table_names()) & set(LedgerModel.metadata.tables)
+    if taken:
+        raise Misconfigured(
+            f"LEDGER_DATABASE_URL: this database has a table {min(taken)} that is not the ledger's.",
+            remedy="Give the ledger a database of its own.",
+        )
+    # Far faster than walking through the history, and the tests hold both equal.
+    LedgerModel.metadata.create_all(conn)
+    migrations.stamp(conn)
+    conn.execute(insert(META).values(key="ledger_id", value=uuid.uuid4().hex))
+
+
+def _prepare_pacing(conn: Connection) -> None:
+    """Make the second file's tables; a file of another version is emptied (nothing in it outlives a window)."""
+    ddl = [str(CreateTable(table).compile(dialect=conn.dialect)) for table in PACING]
+    ddl += [str(CreateIndex(index).compile(dialect=conn.dialect)) for table in PACING for index in table.indexes]
+    wanted = zlib.crc32("".join(ddl).encode()) & 0x7FFFFFFF
+    if conn.exec_driver_sql("PRAGMA user_version").scalar() == wanted:
+        return
+    for table in PACING:
+        table.drop(conn, checkfirst=True)
+        table.create(conn)
+    conn.execute(text(f"PRAGMA user_version={wanted}"))
+
+
+@contextmanager
+def _guard() -> Iterator[None]:
+    try:
+        yield
+    except sa_exc.DBAPIError as error:
+        raise _translated(error) from None
+    except sa_exc.TimeoutError:
+        raise Unavailable("All connections to the ledger are in use.", wait_s=1.0, code="pool") from None
+
+
+def _translated(error: sa_exc.DBAPIError) -> SyncError:
+    """The driver's error as one of ours: only its class or state, never its words, which may quote values."""
+    origin = error.orig
+    state = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorname", None)
+    code = str(state or type(origin).__name__)
+    if code.startswith(_BUSY):
+        return Unavailable("The ledger is busy.", wait_s=1.0, code=code)
+    sqlite_trouble = code.removeprefix("SQLITE_").startswith(_BROKEN_SQLITE) and code.startswith("SQLITE_")
+    postgres_trouble = state is not None and not code.startswith("SQLITE_") and code.startswith(_BROKEN_POSTGRES)
+    unconnected = state is None and isinstance(error, sa_exc.OperationalError | sa_exc.InterfaceError)
+    if error.connection_invalidated or sqlite_trouble or postgres_trouble or unconnected:
+        return LedgerUnreachable(f"The ledger's database does not answer ({code}).", code=code)
+    name = getattr(getattr(origin, "diag", None), "constraint_name", None)
+    return SyncError(f"The ledger refused a statement ({code}{', ' + name if name else ''}).", code=code)
+
+
+def epoch(ledger: Ledger) -> Callable[[Connection], float]:
+    """The same clock as `Ledger.now`, in seconds."""
+    if ledger.postgres:
+        statement = text("SELECT extract(epoch FROM clock_timestamp())::float8")
+        return lambda conn: float(conn.execute(statement).scalar_one())
+    return lambda _conn: time.time()

@@ -1,0 +1,186 @@
+"""The append-only part of the ledger: observations, decisions, receipts, reviews, parked marks, late payloads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Table as SaTable
+
+from sync_platform.core.records import Decision, Json, System
+from sync_platform.ledger.database import in_chunks
+from sync_platform.ledger.tables import (
+    DecisionRow,
+    LateRow,
+    ObservationRow,
+    ParkedRow,
+    ReceiptRow,
+    ReviewRow,
+    VersionRow,
+)
+
+OBSERVATION: SaTable = ObservationRow.__table__  # type: ignore[attr-defined]
+DECISION: SaTable = DecisionRow.__table__  # type: ignore[attr-defined]
+RECEIPT: SaTable = ReceiptRow.__table__  # type: ignore[attr-defined]
+PARKED: SaTable = ParkedRow.__table__  # type: ignore[attr-defined]
+REVIEW: SaTable = ReviewRow.__table__  # type: ignore[attr-defined]
+LATE: SaTable = LateRow.__table__  # type: ignore[attr-defined]
+VERSION: SaTable = VersionRow.__table__  # type: ignore[attr-defined]
+
+CHUNK = 400
+
+
+def add_observations(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append what systems showed."""
+    if rows:
+        conn.execute(insert(OBSERVATION), list(rows))
+
+
+def next_decision(conn: Connection) -> int:
+    """The number that the next decision gets; one cycle at a time decides, so numbers are drawn by reading."""
+    return int(conn.execute(select(func.coalesce(func.max(DECISION.c.id), 0))).scalar_one()) + 1
+
+
+def add_decisions(conn: Connection, decisions: Iterable[Decision], *, policy: str, at: datetime, run: str) -> None:
+    """Append decisions under their own numbers."""
+    rows = [
+        {
+            "id": decision.number,
+            "record_id": decision.record_id,
+            "entity": str(decision.entity),
+            "field": decision.field,
+            "value": decision.value,
+            "rule": decision.rule,
+            "policy": policy,
+            "winner": decision.winner.dump() if decision.winner else None,
+            "claims": [claim.dump() for claim in decision.claims] or None,
+            "replaced": decision.replaced,
+            "cause": decision.cause,
+            "at": at,
+            "run": run,
+        }
+        for decision in decisions
+    ]
+    if rows:
+        conn.execute(insert(DECISION), rows)
+
+
+def add_receipts(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append the systems' answers."""
+    if rows:
+        conn.execute(insert(RECEIPT), list(rows))
+
+
+def park(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Set marks for refused payloads and unreadable rows; an open mark of the same thing is not repeated."""
+    for row in rows:
+        same = select(PARKED.c.id).where(
+            PARKED.c.lifted_at.is_(None),
+            PARKED.c.system == row["system"],
+            PARKED.c.field == row["field"],
+            PARKED.c.hash == row["hash"],
+            PARKED.c.record_id.is_(None) if row.get("record_id") is None else PARKED.c.record_id == row["record_id"],
+            PARKED.c.external_id.is_(None)
+            if row.get("external_id") is None
+            else PARKED.c.external_id == row["external_id"],
+        )
+        if conn.execute(same.limit(1)).first() is None:
+            conn.execute(insert(PARKED), [dict(row)])
+
+
+def parked_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, dict[tuple[System, str], str]]:
+    """Open marks of records: (system, field) → payload hash."""
+    out: dict[str, dict[tuple[System, str], str]] = {}
+    for chunk in in_chunks(record_ids, CHUNK):
+        rows = conn.execute(
+            select(PARKED.c.record_id, PARKED.c.system, PARKED.c.field, PARKED.c.hash).where(
+                PARKED.c.record_id.in_(chunk), PARKED.c.lifted_at.is_(None)
+            )
+        )
+        for row in rows:
+            out.setdefault(row.record_id, {})[(System(row.system), row.field)] = row.hash
+    return out
+
+
+def lift(conn: Connection, record_id: str, system: System, fields: Iterable[str], at: datetime) -> None:
+    """A newer payload was taken: the marks of these fields are history."""
+    conn.execute(
+        update(PARKED)
+        .where(
+            PARKED.c.record_id == record_id,
+            PARKED.c.system == system,
+            PARKED.c.field.in_(sorted(fields)),
+            PARKED.c.lifted_at.is_(None),
+        )
+        .values(lifted_at=at)
+    )
+
+
+def count_parked(conn: Connection) -> dict[tuple[str, str], int]:
+    """Open marks by (system, entity)."""
+    rows = conn.execute(
+        select(PARKED.c.system, PARKED.c.entity, func.count())
+        .where(PARKED.c.lifted_at.is_(None))
+        .group_by(PARKED.c.system, PARKED.c.entity)
+    )
+    return {(row[0], row[1]): int(row[2]) for row in rows}
+
+
+def open_review(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Hand something to a person; an open review of the same field or link takes the new claims instead."""
+    for row in rows:
+        where = [REVIEW.c.state == "open", REVIEW.c.kind == row["kind"]]
+        for name in ("record_id", "link_id", "field"):
+            value = row.get(name)
+            where.append(REVIEW.c[name].is_(None) if value is None else REVIEW.c[name] == value)
+        changed = conn.execute(update(REVIEW).where(*where).values(claims=row.get("claims"), at=row["at"])).rowcount
+        if not changed:
+            conn.execute(insert(REVIEW), [{"state": "open", **row}])
+
+
+def close_review(conn: Connection, record_id: str, field: str, at: datetime) -> None:
+    """The claims agree: nothing is left to ask."""
+    conn.execute(
+        update(REVIEW)
+        .where(REVIEW.c.record_id == record_id, REVIEW.c.field == field, REVIEW.c.state == "open")
+        .values(state="agreed", closed_at=at)
+    )
+
+
+def count_reviews(conn: Connection) -> dict[str, int]:
+    """Open reviews by entity."""
+    rows = conn.execute(
+        select(REVIEW.c.entity, func.count()).where(REVIEW.c.state == "open").group_by(REVIEW.c.entity)
+    )
+    return {row[0]: int(row[1]) for row in rows}
+
+
+def add_late(conn: Connection, link_id: int, intent_id: int, payload: Json, until: datetime) -> None:
+    """A payload that did not land but may still be processed."""
+    conn.execute(insert(LATE), [{"link_id": link_id, "intent_id": intent_id, "payload": payload, "until": until}])
+
+
+def late_of(conn: Connection, link_ids: Sequence[int], now: datetime) -> dict[tuple[int, str], tuple[int, Json]]:
+    """(link, field) → (late row, value) that may still land."""
+    out: dict[tuple[int, str], tuple[int, Json]] = {}
+    for chunk in in_chunks(link_ids, CHUNK):
+        for row in conn.execute(select(LATE).where(LATE.c.link_id.in_(chunk), LATE.c.until > now)):
+            for name, value in (row.payload or {}).items():
+                out[(row.link_id, name)] = (row.id, value)
+    return out
+
+
+def use_late(conn: Connection, late_id: int, field: str) -> None:
+    """A late value was recognised: it is used up once."""
+    row = conn.execute(select(LATE.c.payload).where(LATE.c.id == late_id)).first()
+    if row is not None:
+        payload = {name: value for name, value in (row.payload or {}).items() if name != field}
+        conn.execute(update(LATE).where(LATE.c.id == late_id).values(payload=payload))
+
+
+def keep_version(conn: Connection, kind: str, digest: str, body: str, at: datetime) -> None:
+    """Keep a policy or mapping version whole, once."""
+    if conn.execute(select(VERSION.c.hash).where(VERSION.c.hash == digest)).first() is None:
+        conn.execute(insert(VERSION), [{"hash": digest, "kind": kind, "body": body, "at": at}])

@@ -1,0 +1,401 @@
+"""Records, links and match keys: loading what a batch touches in one statement, saving it in one statement.
+
+Everything works on a `Connection` that the caller opened, so that observations, dirty marks, decisions and intents
+commit together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Table as SaTable
+
+from sync_platform.core.records import Cell, Claim, Entity, Link, LinkState, Record, RecordId, System
+from sync_platform.ledger.database import in_chunks, insert_for
+from sync_platform.ledger.tables import IntentRow, LinkRow, MatchKeyRow, RecordRow
+
+LINK: SaTable = LinkRow.__table__  # type: ignore[attr-defined]
+RECORD: SaTable = RecordRow.__table__  # type: ignore[attr-defined]
+KEY: SaTable = MatchKeyRow.__table__  # type: ignore[attr-defined]
+INTENT: SaTable = IntentRow.__table__  # type: ignore[attr-defined]
+
+CHUNK = 400
+
+
+def _link(row: Any) -> Link:
+    return Link(
+        id=row.id,
+        record_id=RecordId(row.record_id) if row.record_id else None,
+        system=System(row.system),
+        entity=Entity(row.entity),
+        external_id=row.external_id,
+        state=LinkState(row.state),
+        cells={name: Cell.load(raw) for name, raw in (row.cells or {}).items()},
+        stamp=row.stamp,
+        version=row.version,
+        fence=row.fence,
+        read_at=row.read_at,
+        created_at=row.born_at,
+        carry=row.carry,
+        detail=row.detail,
+        again=row.again,
+        awaits=row.awaits,
+        into=row.into,
+        marker=row.marker,
+    )
+
+
+def _link_values(link: Link) -> dict[str, Any]:
+    return {
+        "record_id": link.record_id,
+        "system": str(link.system),
+        "entity": str(link.entity),
+        "external_id": link.external_id,
+        "state": str(link.state),
+        "into": link.into,
+        "marker": link.marker,
+        "cells": {name: cell.dump() for name, cell in link.cells.items()},
+        "carry": link.carry,
+        "stamp": link.stamp,
+        "version": link.version,
+        "fence": link.fence,
+        "read_at": link.read_at,
+        "born_at": link.created_at,
+        "detail": link.detail,
+        "again": link.again,
+        "awaits": link.awaits,
+    }
+
+
+def links_by_external(conn: Connection, system: System, entity: Entity, ids: Sequence[str]) -> dict[str, Link]:
+    """Links of any state for external ids; `unsettled` is filled."""
+    out: dict[str, Link] = {}
+    for chunk in in_chunks(ids, CHUNK):
+        rows = conn.execute(
+            select(LINK).where(LINK.c.system == system, LINK.c.entity == entity, LINK.c.external_id.in_(chunk))
+        )
+        out.update({row.external_id: _link(row) for row in rows})
+    mark_unsettled(conn, out.values())
+    return out
+
+
+def links_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, list[Link]]:
+    """Links of any state of records, oldest first; `unsettled` is filled."""
+    out: dict[str, list[Link]] = {record_id: [] for record_id in record_ids}
+    for chunk in in_chunks(record_ids, CHUNK):
+        rows = conn.execute(select(LINK).where(LINK.c.record_id.in_(chunk)).order_by(LINK.c.id))
+        for row in rows:
+            out[row.record_id].append(_link(row))
+    mark_unsettled(conn, [link for links in out.values() for link in links])
+    return out
+
+
+def links_by_id(conn: Connection, ids: Sequence[int]) -> dict[int, Link]:
+    """Links by our own number."""
+    out: dict[int, Link] = {}
+    for chunk in in_chunks(ids, CHUNK):
+        out.update({row.id: _link(row) for row in conn.execute(select(LINK).where(LINK.c.id.in_(chunk)))})
+    mark_unsettled(conn, out.values())
+    return out
+
+
+def mark_unsettled(conn: Connection, links: Iterable[Link]) -> None:
+    """A link is unsettled while an intent of its record in its system is sent or unknown."""
+    by_record = {(link.record_id, link.system): link for link in links if link.record_id}
+    for chunk in in_chunks(sorted({str(record_id) for record_id, _ in by_record}), CHUNK):
+        rows = conn.execute(
+            select(INTENT.c.record_id, INTENT.c.system).where(
+                INTENT.c.state.in_(("sent", "unknown")), INTENT.c.record_id.in_(chunk)
+            )
+        )
+        for row in rows:
+            link = by_record.get((RecordId(row.record_id), System(row.system)))
+            if link is not None:
+                link.unsettled = True
+
+
+def unplaced(conn: Connection, entity: Entity, limit: int) -> list[Link]:
+    """Active links that belong to no record yet, oldest first."""
+    rows = conn.execute(
+        select(LINK)
+        .where(LINK.c.record_id.is_(None), LINK.c.entity == entity, LINK.c.state == "active")
+        .order_by(LINK.c.id)
+        .limit(limit)
+    )
+    return [_link(row) for row in rows]
+
+
+def save_links(conn: Connection, links: Iterable[Link]) -> None:
+    """Insert links without a number, update the others; two statements at most."""
+    fresh, known = [], []
+    for link in links:
+        values = _link_values(link)
+        if link.id:
+            known.append({**values, "b_id": link.id})
+        else:
+            fresh.append(values)
+    if fresh:
+        conn.execute(insert(LINK), fresh)
+    if known:
+        names = [name for name in known[0] if name not in ("b_id", "system", "entity", "external_id")]
+        statement = update(LINK).where(LINK.c.id == bindparam("b_id")).values({n: bindparam(n) for n in names})
+        rows = [{key: value for key, value in row.items() if key in names or key == "b_id"} for row in known]
+        conn.execute(statement, rows)
+
+
+def owe_detail(conn: Connection, system: System, entity: Entity, ids: Sequence[str], priority: int) -> None:
+    """Raise the priority of reads by id that are still owed (1 is the most urgent)."""
+    for chunk in in_chunks(ids, CHUNK):
+        conn.execute(
+            update(LINK)
+            .where(
+                LINK.c.system == system,
+                LINK.c.entity == entity,
+                LINK.c.external_id.in_(chunk),
+                LINK.c.detail > priority,
+            )
+            .values(detail=priority)
+        )
+
+
+def details_owed(conn: Connection, system: System, entity: Entity, limit: int, worst: int = 3) -> list[str]:
+    """External ids whose read by id is owed, the most urgent first."""
+    rows = conn.execute(
+        select(LINK.c.external_id)
+        .where(
+            LINK.c.system == system,
+            LINK.c.entity == entity,
+            LINK.c.detail > 0,
+            LINK.c.detail <= worst,
+            LINK.c.state == "active",
+        )
+        .order_by(LINK.c.detail, LINK.c.id)
+        .limit(limit)
+    )
+    return [row.external_id for row in rows]
+
+
+def count_details(conn: Connection, system: System, entity: Entity) -> int:
+    """Reads by id still owed."""
+    return int(
+        conn.execute(
+            select(func.count()).where(
+                LINK.c.system == system, LINK.c.entity == entity, LINK.c.detail > 0, LINK.c.state == "active"
+            )
+        ).scalar_one()
+    )
+
+
+def read_again(conn: Connection, system: System, entity: Entity, limit: int) -> list[str]:
+    """External ids that a hint or an unsettled write asked to read by id."""
+    rows = conn.execute(
+        select(LINK.c.external_id)
+        .where(LINK.c.system == system, LINK.c.entity == entity, LINK.c.again, LINK.c.state == "active")
+        .limit(limit)
+    )
+    return [row.external_id for row in rows]
+
+
+# --- records ----------------------------------------------------------------------------------------------------
+
+
+def _record(row: Any) -> Record:
+    return Record(
+        id=RecordId(row.id),
+        entity=Entity(row.entity),
+        fields=dict(row.fields or {}),
+        decided=dict(row.decided or {}),
+        contests={name: [Claim.load(raw) for raw in claims] for name, claims in (row.contests or {}).items()},
+        reviews={name: [Claim.load(raw) for raw in claims] for name, claims in (row.reviews or {}).items()},
+        settled=row.settled,
+        born_at=row.born_at,
+        tombstone=row.tombstone,
+        twin=row.twin,
+        wanted=row.wanted,
+    )
+
+
+def record_values(record: Record) -> dict[str, Any]:
+    """A record as its row, without the marks that other processes set."""
+    return {
+        "fields": record.fields,
+        "decided": record.decided,
+        "contests": {name: [claim.dump() for claim in claims] for name, claims in record.contests.items()} or None,
+        "reviews": {name: [claim.dump() for claim in claims] for name, claims in record.reviews.items()} or None,
+        "settled": record.settled,
+        "twin": record.twin,
+        "parent": record.fields.get("customer") if record.entity is Entity.TICKET else None,
+        "tombstone": record.tombstone,
+    }
+
+
+def records_by_id(conn: Connection, ids: Sequence[str]) -> dict[str, Record]:
+    """Records by id."""
+    out: dict[str, Record] = {}
+    for chunk in in_chunks(ids, CHUNK):
+        out.update({row.id: _record(row) for row in conn.execute(select(RECORD).where(RECORD.c.id.in_(chunk)))})
+    return out
+
+
+def dirty_records(conn: Connection, entity: Entity, limit: int, after: str = "") -> list[Record]:
+    """Records with something to judge, by id."""
+    rows = conn.execute(
+        select(RECORD)
+        .where(RECORD.c.dirty, RECORD.c.entity == entity, RECORD.c.id > after)
+        .order_by(RECORD.c.id)
+        .limit(limit)
+    )
+    return [_record(row) for row in rows]
+
+
+def insert_records(conn: Connection, records: Iterable[Record]) -> None:
+    """New records, dirty from birth."""
+    rows = [
+        {"id": record.id, "entity": str(record.entity), "born_at": record.born_at, "dirty": True, "wanted": False}
+        | record_values(record)
+        for record in records
+    ]
+    if rows:
+        conn.execute(insert(RECORD), rows)
+
+
+def save_records(conn: Connection, records: Iterable[Record], *, dirty: Mapping[str, bool]) -> None:
+    """Write judged records back and set or clear their mark."""
+    rows = [
+        {"b_id": record.id, "dirty": dirty.get(record.id, False)} | record_values(record) for record in records
+    ]
+    if not rows:
+        return
+    names = [name for name in rows[0] if name != "b_id"]
+    conn.execute(
+        update(RECORD).where(RECORD.c.id == bindparam("b_id")).values({name: bindparam(name) for name in names}), rows
+    )
+
+
+def mark_dirty(conn: Connection, record_ids: Iterable[str]) -> None:
+    """Something about these records is to be judged."""
+    for chunk in in_chunks(sorted(set(record_ids)), CHUNK):
+        conn.execute(update(RECORD).where(RECORD.c.id.in_(chunk)).values(dirty=True))
+
+
+def mark_dirty_children(conn: Connection, customers: Iterable[str]) -> None:
+    """Tickets of these customers have something to judge: their customer got a link."""
+    for chunk in in_chunks(sorted(set(customers)), CHUNK):
+        conn.execute(update(RECORD).where(RECORD.c.parent.in_(chunk)).values(dirty=True))
+
+
+def mark_awaiting(conn: Connection, references: Iterable[str]) -> None:
+    """Records whose link awaits one of these references (`system:external id`) have something to judge."""
+    for chunk in in_chunks(sorted(set(references)), CHUNK):
+        waiting = select(LINK.c.record_id).where(LINK.c.awaits.in_(chunk), LINK.c.record_id.is_not(None))
+        conn.execute(update(RECORD).where(RECORD.c.id.in_(waiting)).values(dirty=True))
+        conn.execute(update(LINK).where(LINK.c.awaits.in_(chunk)).values(awaits=None))
+
+
+def mark_wanted(conn: Connection, customers: Iterable[str]) -> int:
+    """Customers that a ticket refers to are wanted where policy says `when_ticket`; newly wanted ones become dirty."""
+    count = 0
+    for chunk in in_chunks(sorted(set(customers)), CHUNK):
+        count += conn.execute(
+            update(RECORD).where(RECORD.c.id.in_(chunk), RECORD.c.wanted.is_(False)).values(wanted=True, dirty=True)
+        ).rowcount
+    return count
+
+
+def count_dirty(conn: Connection, entity: Entity | None = None) -> int:
+    """Records with something to judge."""
+    statement = select(func.count()).select_from(RECORD).where(RECORD.c.dirty)
+    if entity is not None:
+        statement = statement.where(RECORD.c.entity == entity)
+    return int(conn.execute(statement).scalar_one())
+
+
+# --- match keys -------------------------------------------------------------------------------------------------
+
+
+def records_by_key(conn: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], set[RecordId]]:
+    """Records that hold a key, for each key that is held."""
+    by_kind: dict[str, set[str]] = {}
+    for kind, value in keys:
+        by_kind.setdefault(kind, set()).add(value)
+    out: dict[tuple[str, str], set[RecordId]] = {}
+    for kind, values in by_kind.items():
+        for chunk in in_chunks(sorted(values), CHUNK):
+            rows = conn.execute(select(KEY).where(and_(KEY.c.kind == kind, KEY.c.value.in_(chunk))))
+            for row in rows:
+                out.setdefault((row.kind, row.value), set()).add(RecordId(row.record_id))
+    return out
+
+
+def keys_of(conn: Connection, record_ids: Iterable[str]) -> dict[str, set[tuple[str, str]]]:
+    """All keys of records."""
+    out: dict[str, set[tuple[str, str]]] = {}
+    for chunk in in_chunks(sorted(set(record_ids)), CHUNK):
+        for row in conn.execute(select(KEY).where(KEY.c.record_id.in_(chunk))):
+            out.setdefault(row.record_id, set()).add((row.kind, row.value))
+    return out
+
+
+def save_keys(conn: Connection, keys: Iterable[tuple[str, str, str]]) -> None:
+    """(kind, value, record id); what is there already stays."""
+    rows = [{"kind": kind, "value": value, "record_id": record} for kind, value, record in sorted(set(keys))]
+    if rows:
+        conn.execute(insert_for(conn, KEY).on_conflict_do_nothing(), rows)
+
+
+def drop_keys(conn: Connection, keys: Iterable[tuple[str, str, str]]) -> None:
+    """Keys that no link of the record shows any more."""
+    rows = [{"k": kind, "v": value, "r": record} for kind, value, record in keys]
+    if rows:
+        conn.execute(
+            delete(KEY).where(
+                KEY.c.kind == bindparam("k"), KEY.c.value == bindparam("v"), KEY.c.record_id == bindparam("r")
+            ),
+            rows,
+        )
+
+
+def active_systems(conn: Connection, record_ids: Iterable[str]) -> dict[str, set[System]]:
+    """Systems in which records have an active link."""
+    out: dict[str, set[System]] = {}
+    for chunk in in_chunks(sorted(set(record_ids)), CHUNK):
+        rows = conn.execute(
+            select(LINK.c.record_id, LINK.c.system).where(LINK.c.record_id.in_(chunk), LINK.c.state == "active")
+        )
+        for row in rows:
+            out.setdefault(row.record_id, set()).add(System(row.system))
+    return out
+
+
+def external_ids(
+    conn: Connection, entity: Entity, *, records: Iterable[str] = (), externals: Mapping[System, Iterable[str]] | None = None
+) -> list[tuple[System, str, RecordId, LinkState]]:
+    """(system, external id, record, state) for records or for external ids: what references need."""
+    out: list[tuple[System, str, RecordId, LinkState]] = []
+    columns = (LINK.c.system, LINK.c.external_id, LINK.c.record_id, LINK.c.state)
+    for chunk in in_chunks(sorted(set(records)), CHUNK):
+        rows = conn.execute(select(*columns).where(LINK.c.record_id.in_(chunk), LINK.c.entity == entity))
+        out += [(System(r.system), r.external_id, RecordId(r.record_id), LinkState(r.state)) for r in rows]
+    for system, ids in (externals or {}).items():
+        for chunk in in_chunks(sorted(set(ids)), CHUNK):
+            rows = conn.execute(
+                select(*columns).where(
+                    LINK.c.system == system,
+                    LINK.c.entity == entity,
+                    LINK.c.external_id.in_(chunk),
+                    LINK.c.record_id.is_not(None),
+                )
+            )
+            out += [(System(r.system), r.external_id, RecordId(r.record_id), LinkState(r.state)) for r in rows]
+    return out
+
+
+def newest_read(conn: Connection, system: System, entity: Entity) -> datetime | None:
+    """When anything of this kind was read last."""
+    value: datetime | None = conn.execute(
+        select(func.max(LINK.c.read_at)).where(LINK.c.system == system, LINK.c.entity == entity)
+    ).scalar_one_or_none()
+    return value

@@ -1,0 +1,197 @@
+"""Intents: what we owe the systems, from planned to settled. A link has at most one unsettled intent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Table as SaTable
+
+from sync_platform.core.records import Entity, IntentState, Json, Lane, PlannedWrite, RecordId, System, Verb, payload_hash
+from sync_platform.ledger.database import in_chunks
+from sync_platform.ledger.tables import IntentRow
+
+INTENT: SaTable = IntentRow.__table__  # type: ignore[attr-defined]
+CHUNK = 400
+OPEN = ("planned", "sent", "unknown")
+
+
+@dataclass(slots=True)
+class Intent:
+    """One write that we owe; `values`, `pre` and `numbers` are by field, `add` and `remove` by set field."""
+
+    id: int
+    record_id: RecordId
+    link_id: int | None
+    system: System
+    entity: Entity
+    verb: Verb
+    values: dict[str, Json]
+    pre: dict[str, Json]
+    numbers: dict[str, int]
+    add: dict[str, list[Json]]
+    remove: dict[str, list[Json]]
+    marker: str | None
+    state: IntentState
+    lane: Lane
+    tries: int
+    due_at: datetime | None
+    sent_at: datetime | None
+
+
+def _intent(row: Any) -> Intent:
+    payload = row.payload or {}
+    return Intent(
+        id=row.id,
+        record_id=RecordId(row.record_id),
+        link_id=row.link_id,
+        system=System(row.system),
+        entity=Entity(row.entity),
+        verb=Verb(row.verb),
+        values=payload.get("values", {}),
+        pre=row.pre or {},
+        numbers=row.numbers or {},
+        add=payload.get("add", {}),
+        remove=payload.get("remove", {}),
+        marker=row.marker,
+        state=IntentState(row.state),
+        lane=Lane(row.lane),
+        tries=row.tries,
+        due_at=row.due_at,
+        sent_at=row.sent_at,
+    )
+
+
+def replace_planned(
+    conn: Connection,
+    record_ids: Sequence[str],
+    writes: Iterable[PlannedWrite],
+    *,
+    at: datetime,
+    run: str,
+    lane: Lane,
+) -> None:
+    """What is planned for these records is what the plan says now: planned intents are replaced, never added to."""
+    writes = list(writes)
+    kept: set[tuple[str, str]] = set()
+    wanted = {(str(write.record_id), str(write.system)): _hash(write) for write in writes}
+    for chunk in in_chunks(record_ids, CHUNK):
+        rows = conn.execute(
+            select(INTENT.c.id, INTENT.c.record_id, INTENT.c.system, INTENT.c.hash).where(
+                INTENT.c.record_id.in_(chunk), INTENT.c.state == "planned"
+            )
+        ).all()
+        same = {(row.record_id, row.system) for row in rows if wanted.get((row.record_id, row.system)) == row.hash}
+        kept |= same
+        stale = [row.id for row in rows if (row.record_id, row.system) not in same]
+        for ids in in_chunks(stale, CHUNK):
+            conn.execute(delete(INTENT).where(INTENT.c.id.in_(ids)))
+    fresh = [
+        {
+            "record_id": write.record_id,
+            "link_id": write.link_id,
+            "system": str(write.system),
+            "entity": str(write.entity),
+            "verb": str(write.verb),
+            "payload": {"values": dict(write.values), "add": dict(write.add), "remove": dict(write.remove)},
+            "pre": dict(write.pre),
+            "numbers": dict(write.numbers),
+            "hash": wanted[(str(write.record_id), str(write.system))],
+            "marker": write.marker,
+            "state": "planned",
+            "lane": str(lane),
+            "tries": 0,
+            "due_at": None,
+            "created_at": at,
+            "run": run,
+        }
+        for write in writes
+        if (str(write.record_id), str(write.system)) not in kept
+    ]
+    if fresh:
+        conn.execute(insert(INTENT), fresh)
+
+
+def _hash(write: PlannedWrite) -> str:
+    return payload_hash({"verb": str(write.verb), "values": dict(write.values), "numbers": dict(write.numbers)})
+
+
+def planned(conn: Connection, system: System, entity: Entity, *, now: datetime, limit: int) -> list[Intent]:
+    """Planned intents that are due, interactive ones first, then oldest first."""
+    rows = conn.execute(
+        select(INTENT)
+        .where(
+            INTENT.c.system == system,
+            INTENT.c.entity == entity,
+            INTENT.c.state == "planned",
+            or_(INTENT.c.due_at.is_(None), INTENT.c.due_at <= now),
+        )
+        .order_by((INTENT.c.lane == "backfill"), INTENT.c.id)
+        .limit(limit)
+    )
+    return [_intent(row) for row in rows]
+
+
+def unsettled(conn: Connection, system: System | None = None, entity: Entity | None = None) -> list[Intent]:
+    """Sent or unknown intents, oldest first."""
+    where = [INTENT.c.state.in_(("sent", "unknown"))]
+    if system is not None:
+        where.append(INTENT.c.system == system)
+    if entity is not None:
+        where.append(INTENT.c.entity == entity)
+    return [_intent(row) for row in conn.execute(select(INTENT).where(and_(*where)).order_by(INTENT.c.id))]
+
+
+def mark_sent(conn: Connection, intents: Sequence[Intent], at: datetime, run: str) -> None:
+    """Commit before the call: from now on the write may have landed."""
+    for chunk in in_chunks([intent.id for intent in intents], CHUNK):
+        conn.execute(
+            update(INTENT)
+            .where(INTENT.c.id.in_(chunk))
+            .values(state="sent", sent_at=at, tries=INTENT.c.tries + 1, run=run)
+        )
+
+
+def set_states(conn: Connection, rows: Sequence[tuple[int, IntentState, datetime | None, datetime | None]]) -> None:
+    """(intent, state, due at, settled at): one statement for the batch."""
+    values = [
+        {"b_id": number, "state": str(state), "due_at": due_at, "settled_at": settled_at}
+        for number, state, due_at, settled_at in rows
+    ]
+    if values:
+        conn.execute(
+            update(INTENT)
+            .where(INTENT.c.id == bindparam("b_id"))
+            .values(state=bindparam("state"), due_at=bindparam("due_at"), settled_at=bindparam("settled_at")),
+            values,
+        )
+
+
+def drop_planned(conn: Connection, ids: Sequence[int]) -> None:
+    """Planned intents that the next plan draws anew."""
+    for chunk in in_chunks(ids, CHUNK):
+        conn.execute(delete(INTENT).where(INTENT.c.id.in_(chunk), INTENT.c.state == "planned"))
+
+
+def count_open(conn: Connection) -> dict[tuple[str, str, str, str], int]:
+    """Open intents by (system, entity, verb, state)."""
+    rows = conn.execute(
+        select(INTENT.c.system, INTENT.c.entity, INTENT.c.verb, INTENT.c.state, func.count())
+        .where(INTENT.c.state.in_(OPEN))
+        .group_by(INTENT.c.system, INTENT.c.entity, INTENT.c.verb, INTENT.c.state)
+    )
+    return {(row[0], row[1], row[2], row[3]): int(row[4]) for row in rows}
+
+
+def due_count(conn: Connection, now: datetime) -> int:
+    """Intents that could be worked on now: planned and due, or unknown and due."""
+    return int(
+        conn.execute(
+            select(func.count())
+            .select_from(INTENT)
+            .where(INTENT.c.state.in_(OPEN), or_(INTENT.c.due_at.is_(None), INTENT.c.due_at <= now))
+        ).scalar_one()
+    )

@@ -1,0 +1,1 @@
+"""The platform as Dagster sees it: assets, checks, resources, triggers. Thin: the work is done in `sync`."""

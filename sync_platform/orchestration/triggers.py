@@ -1,0 +1,152 @@
+"""What starts runs: the jobs, the sensor `news`, the nightly full run, and the word about a run that failed."""
+
+# Dagster reads the annotation of an op's config at once, so annotations are not postponed here.
+import json
+import logging
+import urllib.error
+import urllib.request
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from sync_platform.errors import Halt, SyncError
+from sync_platform.orchestration.assets import OUTCOME
+from sync_platform.orchestration.resources import told, unexpected
+from sync_platform.orchestration.tables import table
+from sync_platform.settings import Settings
+
+log = logging.getLogger(__name__)
+
+NEWS_WAIT_S = 15.0
+ALERT_TIMEOUT_S = 5.0
+UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+NIGHTLY = {"resources": {"cycle": {"config": {"full": True}}}}
+
+sync_job = dg.define_asset_job(
+    "sync",
+    selection=dg.AssetSelection.assets(OUTCOME).upstream()
+    & dg.AssetSelection.groups("pull", "reconcile", "push", "cycle"),
+    tags={"sync/cycle": "one"},
+    description="One cycle: pull, reconcile, push. The sensor `news` starts it when there is something to do.",
+)
+
+
+class PlanConfig(dg.Config):
+    """What to look at."""
+
+    only: list[str] = Field(
+        default=[], description="`gorgias`, `customer`, `customer:<record id>`, `ticket:gorgias:123`"
+    )
+
+
+@dg.op(description="Reads the systems, keeps what it saw, and says what a cycle would write. Writes nothing.")
+def preview(context: dg.OpExecutionContext, config: PlanConfig) -> None:
+    """What a cycle would write, in words and as a table without any value of a person."""
+    from sync_platform.sync.preview import plan, words
+
+    failure = None
+    try:
+        found = plan(Settings.load(), only=tuple(config.only))
+        text = words(found)
+    except SyncError as error:
+        failure = told(error)
+    except Exception as error:  # noqa: BLE001 - its words could hold a customer's data
+        failure = unexpected(error)
+    if failure is not None:
+        raise dg.Failure(description=failure, allow_retries=False)
+    context.log.info(text)
+    rows = [
+        {"system": system, **{verb: str(n) for verb, n in verbs.items()}} for system, verbs in found["counts"].items()
+    ]
+    context.add_output_metadata(
+        {
+            "would_write": int(found["would_write"]),
+            "seconds_estimated": float(found["seconds_estimated"]),
+            "in_words": dg.MetadataValue.md(text),
+            "counts": dg.MetadataValue.md(table(rows)),
+        }
+    )
+
+
+@dg.job(name="plan", description="What would be written now, in words. Materializes nothing, writes nothing.")
+def plan_job() -> None:
+    """One op: it looks, and says."""
+    preview()
+
+
+@dg.sensor(
+    name="news",
+    job=sync_job,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=5,
+    description="Starts a cycle when the ledger says that there is something to do: a webhook, a change in the ERP, a "
+    "write that is due, a poll that is due, a walk that was not finished. It never calls a system.",
+)
+def news_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """One run if none is queued or started and the ledger knows of work."""
+    from sync_platform.sync.news import news
+
+    under_way = dg.RunsFilter(job_name="sync", statuses=UNDER_WAY)
+    if context.instance.get_runs_count(under_way):
+        return dg.SkipReason("a cycle is queued or running")
+    try:
+        found = news(Settings.load(), wait_s=NEWS_WAIT_S)
+    except Halt as error:
+        return dg.SkipReason(told(error))
+    if not found.due:
+        return dg.SkipReason(", ".join(found.reasons) or "nothing to do")
+    if context.instance.get_runs_count(under_way):
+        return dg.SkipReason("a cycle was started meanwhile")
+    tags = {"sync/reasons": ", ".join(found.reasons)[:250]}
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=found.run_key, tags=tags)])
+
+
+nightly_full = dg.ScheduleDefinition(
+    name="nightly_full",
+    job=sync_job,
+    cron_schedule="0 2 * * *",
+    execution_timezone="UTC",
+    run_config=NIGHTLY,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Lists everything again, so that what a feed never showed is found.",
+)
+
+
+@dg.run_failure_sensor(
+    name="run_failed",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Logs a failed run, and tells SYNC_ALERT_URL when that is set: the run, the job, the steps.",
+)
+def run_failed(context: dg.RunFailureSensorContext) -> None:
+    """Say it once: names of the run, the job and the steps, nothing else."""
+    steps = sorted({event.step_key for event in context.get_step_failure_events() if event.step_key})
+    run = context.dagster_run
+    where = ", ".join(steps) or "its start"
+    text = f"Run {run.run_id} of job {run.job_name} failed in {where}. Its page names the remedy."
+    context.log.warning(text)
+    address = Settings.load().secret("SYNC_ALERT_URL")
+    if address:
+        tell(address, {"text": text, "run": run.run_id, "job": run.job_name, "steps": steps})
+
+
+def tell(address: str, body: dict[str, Any]) -> bool:
+    """POST a JSON body; a failure is logged without the address, which is a secret. True when it was taken."""
+    if not address.startswith(("https://", "http://")):
+        log.warning("the alert was not sent: SYNC_ALERT_URL is not an http(s) address")
+        return False
+    request = urllib.request.Request(  # noqa: S310 - the scheme was checked above
+        address, data=json.dumps(body).encode(), headers={"content-type": "application/json"}, method="POST"
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=ALERT_TIMEOUT_S):  # noqa: S310 - same
+            return True
+    except (OSError, urllib.error.URLError) as error:
+        log.warning("the alert was not sent: %s", type(error).__name__)
+        return False

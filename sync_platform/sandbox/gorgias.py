@@ -1,0 +1,138 @@
+"""The twin of Gorgias: one account on loopback, built from published behaviour alone.
+
+What the documentation or recordings do not settle is a switch (`gorgias_switches`). It serves the account, users,
+customers, tickets, messages, events, tags and satisfaction surveys; every other path is 404, as unknown paths are on
+the real API.
+"""
+
+# ruff: noqa: S608 - statements are put together from this package's own table and column names; values are bound
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sync_platform.sandbox import gorgias_desk as desk
+from sync_platform.sandbox import gorgias_messages as messages
+from sync_platform.sandbox import gorgias_switches
+from sync_platform.sandbox.gorgias_access import Access
+from sync_platform.sandbox.gorgias_app import GorgiasApp
+from sync_platform.sandbox.gorgias_customer_calls import CustomerCalls
+from sync_platform.sandbox.gorgias_fields import Invalid
+from sync_platform.sandbox.gorgias_http import ApiError, Limits, Routes
+from sync_platform.sandbox.gorgias_other_calls import DOMAIN, OtherCalls
+from sync_platform.sandbox.gorgias_seed import Seeder, staff
+from sync_platform.sandbox.gorgias_store import ROW_TABLES, Store
+from sync_platform.sandbox.gorgias_ticket_calls import TicketCalls
+from sync_platform.sandbox.people import Agent, Case, Person
+from sync_platform.sandbox.world import World
+
+
+class GorgiasSandbox:
+    """The account's rows, its HTTP application, and what the control port does with them."""
+
+    kinds: tuple[str, ...] = ("customers", "tickets", "messages", "events", "tags", "users", "surveys")
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        gorgias_switches.register(world.switches)
+        self._store = Store(world.data_dir / "gorgias.db", world)
+        self._access = Access(self._store, world.seed)
+        self._limits = Limits(world)
+        self._start()
+
+    def _start(self) -> None:
+        """The account's own facts and users, unless the file has them already."""
+        with self._store.writing():
+            if self._store.fact("created") is None:
+                self._store.set_fact("created", str(self._store.now() - 365 * 86_400_000_000))
+            self._access.user_id = staff(self._store, self._access.email)
+
+    def app(self) -> GorgiasApp:
+        """The vendor's API as an ASGI application."""
+        routes: Routes = {}
+        for calls in (CustomerCalls(self._store), TicketCalls(self._store), OtherCalls(self._store)):
+            calls.register(routes)
+        return GorgiasApp(self._store, self._access, self._limits, routes)
+
+    def credentials(self) -> dict[str, Any]:
+        """email, api_key, client_id, client_secret."""
+        gate = self._access
+        return {
+            "email": gate.email,
+            "api_key": gate.api_key,
+            "client_id": gate.client_id,
+            "client_secret": gate.client_secret,
+        }
+
+    def seed(self, people: Iterable[Person], cases: Iterable[Case], agents: Iterable[Agent]) -> None:
+        """Fill the empty store in bulk with those who exist in Gorgias at the start."""
+        Seeder(self._store).run(people, cases, agents)
+
+    def state(self, kind: str, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+        """Rows in full vendor form by ascending id; deleted ones have `deleted_at`. KeyError: unknown kind."""
+        self._settle()
+        return desk.state(self._store, self._kind(kind), after, limit)
+
+    def edit(self, kind: str, id: str | None, set: dict[str, Any], delete: bool, by: str) -> dict[str, Any]:
+        """Change, create (no id) or delete a row as a person in the UI.
+
+        Raises KeyError for an unknown kind or id, ValueError for bad input.
+        """
+        self._settle()
+        actor = desk.person(self._store, by, self._access.user_id)
+        with _plainly():
+            number = None if id is None else _number(id)
+            return desk.edit(self._store, self._kind(kind), number, set, delete=delete, actor=actor)
+
+    def merge(self, kind: str, from_id: str, into_id: str) -> dict[str, Any]:
+        """Merge two customers or two tags as a person in the UI; gives the survivor."""
+        actor = desk.person(self._store, "person", self._access.user_id)
+        with _plainly():
+            return desk.merge(self._store, self._kind(kind), _number(from_id), _number(into_id), actor)
+
+    def reset(self) -> None:
+        """Empty the store; credentials and tokens stay."""
+        with self._store.writing():
+            for table in ROW_TABLES:
+                self._store.run(f"DELETE FROM {table}")
+            self._store.run("DELETE FROM facts WHERE name = 'last_channels'")
+        self._store.forget_ids()
+        self._limits.clear()
+        self._start()
+
+    def identity(self) -> str:
+        """The account's domain."""
+        return DOMAIN
+
+    def close(self) -> None:
+        """Close the database file."""
+        self._store.db.close()
+
+    def _settle(self) -> None:
+        if self._store.unsent:
+            messages.settle(self._store)
+
+    def _kind(self, kind: str) -> str:
+        if kind not in self.kinds:
+            raise KeyError(f"unknown kind {kind!r}; known: {', '.join(self.kinds)}")
+        return kind
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Turns the API's refusals into KeyError (unknown id) and ValueError (bad input)."""
+    try:
+        yield
+    except Invalid as error:
+        raise ValueError(f"bad input: {error.messages}") from None
+    except ApiError as error:
+        if error.status in (301, 404):
+            raise KeyError("no such row") from None
+        raise ValueError(error.msg) from None
+
+
+def _number(text: str) -> int:
+    digits = str(text)  # JSON callers may send a number
+    if digits.isascii() and digits.isdigit() and len(digits) <= 18:
+        return int(digits)
+    raise KeyError(f"no such row: {text!r}")

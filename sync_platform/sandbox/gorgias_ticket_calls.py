@@ -1,0 +1,296 @@
+"""The HTTP calls on /api/tickets and /api/messages."""
+
+# ruff: noqa: S608 - statements are put together from this package's own table and column names; values are bound
+
+from sync_platform.sandbox import gorgias_fields as fields
+from sync_platform.sandbox import gorgias_messages as messages
+from sync_platform.sandbox import gorgias_tags as tags
+from sync_platform.sandbox import gorgias_tickets as tickets
+from sync_platform.sandbox.gorgias_customer_calls import channel, no_values, put_reply
+from sync_platform.sandbox.gorgias_embedded import remove_ticket, save_ticket
+from sync_platform.sandbox.gorgias_http import Reply, Request, Routes, add, dump, not_found, ok
+from sync_platform.sandbox.gorgias_store import PAGING, Actor, Store, envelope, paging, sorts, stamp
+
+ORDERS = sorts("created", "updated")
+MESSAGE_ORDERS = sorts("created")
+STATUSES = ("open", "closed")
+PRIORITIES = ("critical", "high", "normal", "low")
+
+_CUSTOMER = fields.nested(
+    {
+        "id": fields.integer(null=True),
+        "email": fields.email(),
+        "name": fields.text(),
+        "external_id": fields.text(),
+        "language": fields.one_of(fields.LANGUAGES, null=True),
+        "timezone": fields.timezone,
+        "channels": fields.many(channel),
+    },
+    null=True,
+)
+_END = fields.nested({"id": fields.integer(null=True), "email": fields.email(), "name": fields.text()}, null=True)
+_ADDRESS = fields.nested({"name": fields.text(), "address": fields.text(longest=320)}, null=True)
+_SOURCE = fields.nested(
+    {
+        "type": fields.text(),
+        "from": _ADDRESS,
+        "to": fields.many(_ADDRESS, null=True),
+        "cc": fields.many(_ADDRESS, null=True),
+        "bcc": fields.many(_ADDRESS, null=True),
+        "extra": fields.mapping,
+    },
+    null=True,
+)
+_ATTACHMENT = fields.nested(
+    {
+        "url": fields.text(null=False),
+        "name": fields.text(),
+        "size": fields.integer(null=True),
+        "content_type": fields.text(),
+        "public": fields.boolean(),
+    },
+    required=("url",),
+)
+MESSAGE: dict[str, fields.Check] = {
+    "channel": fields.slug_or(fields.CHANNELS),
+    "via": fields.slug_or(fields.VIAS),
+    "from_agent": fields.boolean(),
+    "public": fields.boolean(),
+    "sender": _END,
+    "receiver": _END,
+    "source": _SOURCE,
+    "subject": fields.text(longest=998),
+    "body_text": fields.text(),
+    "body_html": fields.text(),
+    "external_id": fields.text(longest=255),
+    "message_id": fields.text(),
+    "integration_id": fields.integer(null=True),
+    "rule_id": fields.integer(null=True),
+    "attachments": fields.many(_ATTACHMENT, null=True),
+    "actions": fields.many(fields.anything, null=True),
+    "headers": fields.mapping,
+    "meta": fields.mapping,
+    "last_sending_error": fields.mapping,
+    "created_datetime": fields.moment(),
+    "sent_datetime": fields.moment(),
+    "failed_datetime": fields.moment(),
+    "opened_datetime": fields.moment(),
+}
+MESSAGE_REQUIRED = ("channel", "via", "from_agent")
+CHANGE: dict[str, fields.Check] = {
+    "external_id": fields.text(longest=255),
+    "status": fields.one_of(STATUSES),
+    "priority": fields.one_of(PRIORITIES),
+    "channel": fields.slug_or(fields.CHANNELS),
+    "via": fields.slug_or(fields.VIAS),
+    "from_agent": fields.boolean(),
+    "spam": fields.boolean(),
+    "customer": _CUSTOMER,
+    "assignee_user": fields.nested({"id": fields.integer(null=True)}, null=True),
+    # This account has no teams: only unassigning fits.
+    "assignee_team": fields.nested({"id": fields.integer(low=1, high=0, null=True)}, null=True),
+    "language": fields.one_of(fields.LANGUAGES, null=True),
+    "subject": fields.text(longest=998),
+    "meta": fields.mapping,
+    "tags": fields.many(
+        fields.nested({"name": fields.text(shortest=1, longest=256, null=False)}, required=("name",)), null=True
+    ),
+    "custom_fields": no_values,
+    "is_unread": fields.boolean(),
+    **{name: fields.moment() for name in tickets.TIMES},
+    # In the write schemas [doc]; whether it has an effect is a switch.
+    "updated_datetime": fields.moment(),
+}
+CREATE: dict[str, fields.Check] = {
+    **{name: check for name, check in CHANGE.items() if name != "is_unread"},
+    "imported": fields.boolean(),
+    "created_datetime": fields.moment(),
+    "messages": fields.many(fields.nested(MESSAGE, required=MESSAGE_REQUIRED), shortest=1, longest=500),
+}
+LIST: dict[str, fields.Check] = {
+    **paging(ORDERS),
+    "customer_id": fields.integer(),
+    "external_id": fields.text(),
+    "view_id": fields.integer(),
+    "rule_id": fields.integer(),
+    "ticket_ids": fields.many(fields.integer(), shortest=1, longest=100),
+    "trashed": fields.boolean(),
+}
+_TAG_BODY: dict[str, fields.Check] = {
+    "ids": fields.many(fields.integer()),
+    "names": fields.many(fields.text(shortest=1, longest=256, null=False)),
+}
+
+
+class TicketCalls:
+    """Handlers of the tickets' and messages' routes."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def register(self, routes: Routes) -> None:
+        """Add the routes."""
+        one, theirs = "/api/tickets/{id}", "/api/tickets/{id}/messages"
+        for method, path, handler, verb in (
+            ("GET", "/api/tickets", self.page, "list tickets"),
+            ("POST", "/api/tickets", self.create, "create ticket"),
+            ("GET", one, self.get, "get ticket"),
+            ("PUT", one, self.change, "update ticket"),
+            ("DELETE", one, self.delete, "delete ticket"),
+            ("GET", f"{one}/tags", self.tags, "list ticket tags"),
+            ("POST", f"{one}/tags", self.add_tags, "add ticket tags"),
+            ("PUT", f"{one}/tags", self.set_tags, "set ticket tags"),
+            ("DELETE", f"{one}/tags", self.remove_tags, "remove ticket tags"),
+            ("GET", "/api/messages", self.all_messages, "list messages"),
+            ("GET", theirs, self.messages, "list messages"),
+            ("POST", theirs, self.add_message, "create message"),
+            ("GET", theirs + "/{id}", self.get_message, "get message"),
+            ("PUT", theirs + "/{id}", self.change_message, "update message"),
+            ("DELETE", theirs + "/{id}", self.delete_message, "delete message"),
+        ):
+            add(routes, method, path, handler, scope="tickets", failure=f"Failed to {verb}")
+
+    def page(self, request: Request) -> Reply:
+        """GET list: compact rows; trashed tickets are in unless trashed=false [doc], spam always (a flag)."""
+        asked = fields.query(request, LIST, repeated=("ticket_ids",))
+        wanted = self.store.listing("tickets", ORDERS, asked)
+        if asked.get("view_id") is not None or asked.get("rule_id") is not None:
+            raise not_found()  # this account has no views and no rules
+        for name in ("customer_id", "external_id"):
+            if asked.get(name) is not None:
+                wanted.add(f"{name} = ?", asked[name])
+        if "ticket_ids" in asked:
+            wanted.add(f"id IN ({', '.join('?' * len(asked['ticket_ids']))})", *asked["ticket_ids"])
+        if asked.get("trashed") is False:
+            wanted.add("trashed = 0")
+        return ok(envelope(request, self.store.page(request, wanted, ("row",)), total=True))
+
+    def create(self, request: Request) -> Reply:
+        """POST: 201 with the whole ticket."""
+        fields.no_query(request)
+        given = fields.body(request, CREATE, ("messages",))
+        with self.store.writing():
+            number = tickets.create(self.store, given, _actor(request))
+        return ok(self._text(number), 201)
+
+    def get(self, request: Request) -> Reply:
+        """GET one, with customer and messages."""
+        fields.query(request, {"relationships": fields.one_of(("custom_fields",))})
+        return ok(self._text(request.ids[0]))
+
+    def change(self, request: Request) -> Reply:
+        """PUT: partial; tags replace; trashed_datetime moves to the trash and null brings back."""
+        fields.no_query(request)
+        tickets.read(self.store, request.ids[0])
+        given = fields.body(request, CHANGE)
+        with self.store.writing():
+            tickets.change(self.store, request.ids[0], given, _actor(request))
+        return put_reply(self.store, self._text(request.ids[0]))
+
+    def delete(self, request: Request) -> Reply:
+        """DELETE: 204; a hard delete with messages and tags, not the trash."""
+        fields.no_query(request)
+        tickets.read(self.store, request.ids[0])
+        with self.store.writing():
+            remove_ticket(self.store, request.ids[0], _actor(request))
+        return Reply(204)
+
+    def tags(self, request: Request) -> Reply:
+        """GET tags of a ticket: {"data": […]}, not paged [recorded]."""
+        fields.no_query(request)
+        tickets.read(self.store, request.ids[0])
+        found = self.store.all(
+            f"SELECT {', '.join(tags.COLUMNS)} FROM tags JOIN ticket_tags ON tag_id = id "
+            "WHERE ticket_id = ? ORDER BY id",
+            request.ids[0],
+        )
+        return ok(dump({"data": [tags.show(row) for row in found]}))
+
+    def add_tags(self, request: Request) -> Reply:
+        """POST tags: adds; 201 without a body."""
+        wanted = self._wanted_tags(request)
+        with self.store.writing():
+            tags.put_on(self.store, request.ids[0], wanted, _actor(request), replace=False)
+        return Reply(201)
+
+    def set_tags(self, request: Request) -> Reply:
+        """PUT tags: replaces, {} clears; 202 without a body [doc]."""
+        wanted = self._wanted_tags(request)
+        with self.store.writing():
+            tags.put_on(self.store, request.ids[0], wanted, _actor(request), replace=True)
+        return Reply(202)
+
+    def remove_tags(self, request: Request) -> Reply:
+        """DELETE tags: 204."""
+        wanted = self._wanted_tags(request)
+        with self.store.writing():
+            tags.take_off(self.store, request.ids[0], wanted, _actor(request))
+        return Reply(204)
+
+    def _wanted_tags(self, request: Request) -> list[int]:
+        fields.no_query(request)
+        tickets.read(self.store, request.ids[0])
+        return tags.existing(self.store, fields.body(request, _TAG_BODY))
+
+    def all_messages(self, request: Request) -> Reply:
+        """GET /messages, by ticket_id or all."""
+        asked = fields.query(request, {**paging(MESSAGE_ORDERS), "ticket_id": fields.integer()})
+        wanted = self.store.listing("messages", MESSAGE_ORDERS, asked)
+        if asked.get("ticket_id") is not None:
+            wanted.add("ticket_id = ?", asked["ticket_id"])
+        return ok(envelope(request, self.store.page(request, wanted, ("row",)), total=True))
+
+    def messages(self, request: Request) -> Reply:
+        """GET messages of a ticket (deprecated in favour of /messages); oldest first [inferred]."""
+        asked = fields.query(request, PAGING)
+        tickets.read(self.store, request.ids[0])
+        wanted = self.store.listing("messages", MESSAGE_ORDERS, asked, fallback="created_datetime:asc")
+        wanted.add("ticket_id = ?", request.ids[0])
+        return ok(envelope(request, self.store.page(request, wanted, ("row",)), total=True))
+
+    def get_message(self, request: Request) -> Reply:
+        """GET one message."""
+        fields.no_query(request)
+        tickets.read(self.store, request.ids[0])
+        return ok(dump(messages.read(self.store, request.ids[0], request.ids[1])))
+
+    def add_message(self, request: Request) -> Reply:
+        """POST: 201 with the message; it is sent later, so sent_datetime may be null."""
+        asked = fields.query(request, {"action": fields.one_of(("force", "retry", "cancel"))})
+        row = tickets.read(self.store, request.ids[0])
+        given = fields.body(request, MESSAGE, MESSAGE_REQUIRED)
+        actor = _actor(request)
+        with self.store.writing():
+            messages.quota(self.store)
+            messages.check(given)
+            made = messages.add(self.store, row["id"], given, actor, cancel=asked.get("action") == "cancel")
+            row = tickets.read(self.store, row["id"])  # an unknown sender may have changed what the ticket embeds
+            messages.apply(self.store, row, made)
+            row["updated_datetime"] = stamp(self.store.now())
+            save_ticket(self.store, row)
+        return ok(dump(made), 201)
+
+    def change_message(self, request: Request) -> Reply:
+        """PUT: channel, from_agent and via are required; 202 with the message."""
+        fields.query(request, {"action": fields.one_of(("force", "retry", "cancel"))})
+        row = tickets.read(self.store, request.ids[0])
+        messages.read(self.store, row["id"], request.ids[1])
+        given = fields.body(request, MESSAGE, MESSAGE_REQUIRED)
+        with self.store.writing():
+            made = messages.change(self.store, row, request.ids[1], given, _actor(request))
+        return ok(dump(made), 202)
+
+    def delete_message(self, request: Request) -> Reply:
+        """DELETE: 200 or 204, not established [switch delete_message_status]."""
+        fields.no_query(request)
+        row = tickets.read(self.store, request.ids[0])
+        with self.store.writing():
+            messages.delete(self.store, row, request.ids[1], _actor(request))
+        return Reply(self.store.switch("delete_message_status"))
+
+    def _text(self, number: int) -> str:
+        return dump(tickets.detail(self.store, tickets.read(self.store, number)))
+
+
+def _actor(request: Request) -> Actor:
+    return Actor(request.caller.user_id)

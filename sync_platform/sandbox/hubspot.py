@@ -1,0 +1,232 @@
+"""HubSpot's side of the sandbox: the vendor API as an ASGI app, its store as the control port reads and edits it."""
+
+import uuid
+import zlib
+from collections.abc import Iterable
+from threading import RLock
+from typing import Any
+
+from sync_platform.sandbox import hubspot_switches
+from sync_platform.sandbox.hubspot_account import Account, Pipelines
+from sync_platform.sandbox.hubspot_associations import Associations
+from sync_platform.sandbox.hubspot_batch import Batch
+from sync_platform.sandbox.hubspot_http import Api, Parts
+from sync_platform.sandbox.hubspot_kinds import CONTACTS, KINDS, NOTES, TICKETS, Kind, ties
+from sync_platform.sandbox.hubspot_limits import Limits
+from sync_platform.sandbox.hubspot_objects import Objects
+from sync_platform.sandbox.hubspot_properties import Properties
+from sync_platform.sandbox.hubspot_records import Records
+from sync_platform.sandbox.hubspot_schema import Schema
+from sync_platform.sandbox.hubspot_search import Search
+from sync_platform.sandbox.hubspot_seed import USER_ID, Seeding
+from sync_platform.sandbox.hubspot_store import LIVE, Row, Source, Store
+from sync_platform.sandbox.hubspot_ties import Ties
+from sync_platform.sandbox.hubspot_wire import Refusal, stamp, to_ms
+from sync_platform.sandbox.people import Agent, Case, Person
+from sync_platform.sandbox.world import World
+
+_NAMESPACE = uuid.UUID("6f1b6a52-0d3e-4f3c-9d53-5d8a1c1b7a10")
+
+
+class HubSpotSandbox:
+    """One HubSpot account. Control calls may come from another thread than the app's."""
+
+    kinds: tuple[str, ...] = (
+        "contacts", "tickets", "companies", "notes", "owners", "pipelines", "properties", "associations",
+    )  # fmt: skip
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        hubspot_switches.register(world.switches)
+        seed = world.seed
+        self.portal_id, self.app_id = 48_000_000 + seed % 1_000_000, 8_100_000 + seed % 100_000
+        self._token = f"pat-na1-{uuid.uuid5(_NAMESPACE, f'token {seed}')}"
+        self._client_secret = str(uuid.uuid5(_NAMESPACE, f"client secret {seed}"))
+        self._lock = RLock()
+        self._store = Store(world.data_dir / "hubspot.db", seed)
+        self._schema = Schema(self._store)
+        self._records = Records(world, self._store, self._schema, self.portal_id)
+        self._links = Ties(self._records)
+        self._objects = Objects(self._records, self._links, self.app_id)
+        self._limits = Limits(world, self._records.switch)
+
+    def app(self) -> Api:
+        """The vendor API: authentication, limits, call log and all."""
+        records, objects = self._records, self._objects
+        parts = Parts(
+            objects,
+            Batch(records, objects, self._links, self._world.seed),
+            Search(records, objects),
+            Associations(records, self._links),
+            Properties(records),
+            Pipelines(records),
+            Account(records, objects, self._token, self.app_id),
+            records.switch,
+        )
+        return Api(self._world, self._token, self._lock, self._limits, parts)
+
+    def credentials(self) -> dict[str, Any]:
+        """HubSpot's part of the ready line."""
+        return {
+            "access_token": self._token,
+            "portal_id": self.portal_id,
+            "app_id": self.app_id,
+            "client_secret": self._client_secret,
+        }
+
+    def identity(self) -> str:
+        """The portal id."""
+        return str(self.portal_id)
+
+    def seed(self, people: Iterable[Person], cases: Iterable[Case], agents: Iterable[Agent]) -> None:
+        """Fill the empty store."""
+        with self._lock:
+            Seeding(self._records).run(people, cases, agents)
+
+    def reset(self) -> None:
+        """Empty the store: no record, no custom property, no owner; full limits."""
+        with self._lock:
+            self._store.clear()
+            self._schema.load()
+            self._limits.clear()
+
+    def close(self) -> None:
+        """Close the store's file."""
+        with self._lock:
+            self._store.close()
+
+    # the control port
+
+    def state(self, kind: str, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+        """The store without lag or limits: (rows by ascending id, where the next page starts after).
+
+        Raises KeyError for an unknown kind, ValueError for an `after` that isn't a number.
+        """
+        if kind not in self.kinds:
+            raise KeyError(f"hubspot has no kind {kind!r}; kinds: {', '.join(self.kinds)}")
+        try:
+            start = int(after or 0)
+        except ValueError:
+            raise ValueError("after must be the id of a row") from None
+        with self._lock:
+            if kind in KINDS:
+                return self._record_state(KINDS[kind], start, limit)
+            if kind == "associations":
+                return self._tie_state(start, limit)
+            rows = self._setting_state(kind)
+        page = rows[start : start + limit]
+        return page, str(start + limit) if start + limit < len(rows) else None
+
+    def _record_state(self, kind: Kind, start: int, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+        rows = self._store.page(kind, start, limit + 1, None)
+        shown = [self._detail(row) for row in rows[:limit]]
+        for other in KINDS.values():
+            if other is not kind and other is not NOTES and kind is not NOTES:
+                self._objects.add_associations(shown, kind, [other.name])
+        return shown, str(rows[limit - 1].id) if len(rows) > limit else None
+
+    def _detail(self, row: Row) -> dict[str, Any]:
+        shown = self._objects.show(row, sorted(row.props))
+        if row.state != LIVE:
+            shown["deleted_at"] = stamp(row.ended or 0)
+        if row.successor is not None:
+            shown["merged_into"] = str(row.successor)
+        return shown
+
+    def _tie_state(self, start: int, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+        found = self._store.db.execute(
+            "SELECT seq, a, a_id, b, b_id, type_id FROM ties WHERE seq>? ORDER BY seq LIMIT ?", (start, limit + 1)
+        ).fetchall()
+        rows = [
+            {
+                "id": str(seq),
+                "fromObjectTypeId": KINDS[a].type_id,
+                "fromObjectId": str(a_id),
+                "toObjectTypeId": KINDS[b].type_id,
+                "toObjectId": str(b_id),
+                "associationTypeId": type_id,
+            }
+            for seq, a, a_id, b, b_id, type_id in found[:limit]
+        ]
+        return rows, rows[-1]["id"] if len(found) > limit else None
+
+    def _setting_state(self, kind: str) -> list[dict[str, Any]]:
+        if kind == "owners":
+            return [doc for _, doc in sorted(self._schema.owners.items(), key=lambda item: int(item[0]))]
+        if kind == "pipelines":
+            return [doc for _, doc in sorted(self._schema.pipelines["tickets"].items())]
+        return [{**prop.doc, "objectType": name} for name, one in KINDS.items() for prop in self._schema.every(one)]
+
+    def edit(self, kind: str, id: str | None, set: dict[str, Any], delete: bool, by: str) -> dict[str, Any]:
+        """Create, change or archive a record as a person in HubSpot's UI (history: CRM_UI with a user id).
+
+        `set` holds properties; "contact" (for tickets) the id of the one associated contact, None for nobody.
+        Raises KeyError for an unknown kind or id, ValueError for values that HubSpot refuses.
+        """
+        found = KINDS.get(kind)
+        if found is None:
+            raise KeyError(f"hubspot can't edit {kind!r}; editable: {', '.join(KINDS)}")
+        now_ms, source, props = to_ms(self._world.clock.now()), _person(by), dict(set)
+        has_contact, contact = "contact" in props, props.pop("contact", None)
+        if has_contact and found is not TICKETS:
+            raise ValueError("only a ticket has a contact")
+        try:
+            with self._lock, self._store.transaction():
+                row = None if id is None else self._live(found, id)
+                if delete:
+                    if row is None:
+                        raise ValueError("nothing to delete: no id")
+                    self._records.archive(row, now_ms, self._links.forget)
+                    return self._detail(row)
+                if row is None:
+                    row = self._records.create(found, self._completed(found, props), source, now_ms, ui=True)
+                else:
+                    self._records.change(row, props, source, now_ms, ui=True)
+                if has_contact:
+                    self._set_contact(row, contact, now_ms)
+                return self._shown(found, row.id)
+        except Refusal as refusal:
+            raise ValueError(refusal.message) from None
+
+    def _shown(self, kind: Kind, id_: int) -> dict[str, Any]:
+        (row,), _ = self._record_state(kind, id_ - 1, 1)
+        return row
+
+    def _completed(self, kind: Kind, props: dict[str, Any]) -> dict[str, Any]:
+        """What the UI's form fills in by itself."""
+        return {"hs_pipeline": "0", "hs_pipeline_stage": "1", **props} if kind is TICKETS else props
+
+    def _live(self, kind: Kind, text: str) -> Row:
+        row = self._store.get(kind, int(text)) if text.isdigit() else None
+        if row is None or row.state != LIVE:
+            raise KeyError(f"hubspot has no live record with this id among {kind.name}")
+        return row
+
+    def _set_contact(self, ticket: Row, contact: Any, now_ms: int) -> None:
+        wanted = None if contact is None else self._live(CONTACTS, str(contact))
+        for other_id in self._links.of(TICKETS, [ticket.id], CONTACTS)[ticket.id]:
+            if wanted is None or other_id != wanted.id:
+                other = self._store.get(CONTACTS, other_id)
+                if other is not None:
+                    self._links.remove(ticket, other, None, now_ms)
+        if wanted is not None:
+            self._links.add(ticket, wanted, ties(TICKETS, CONTACTS)[:1], now_ms)
+
+    def merge(self, kind: str, from_id: str, into_id: str) -> dict[str, Any]:
+        """Merge two records as a person in the UI; the answer is the survivor. Raises KeyError, ValueError."""
+        found = KINDS.get(kind)
+        if found is None or found is NOTES:
+            raise KeyError(f"hubspot can't merge {kind!r}")
+        now_ms = to_ms(self._world.clock.now())
+        with self._lock:
+            into, from_ = self._live(found, into_id), self._live(found, from_id)
+            try:
+                return self._detail(self._objects.merge_rows(found, into.id, from_.id, now_ms))
+            except Refusal as refusal:
+                raise ValueError(refusal.message) from None
+
+
+def _person(by: str) -> Source:
+    """A person's mark in the history: the same name always has the same user id."""
+    user_id = USER_ID + 1 + zlib.crc32(by.encode()) % 90_000
+    return {"sourceType": "CRM_UI", "sourceId": f"userId:{user_id}", "updatedByUserId": user_id}

@@ -1,0 +1,374 @@
+"""The rules of writing a record: what a value may be, what is unique, what HubSpot fills in and bumps by itself.
+
+Facts: a contact's e-mail is unique over primary and secondary addresses (409 with the existing id in the message)
+[recorded]; `hasUniqueValue` properties are unique over their kind (the body of the clash isn't established);
+`lifecyclestage` only moves forward until it is cleared [doc]; every write bumps the modified date, and so do calculated
+counters and logged notes [doc]; `closed_date` is filled on reaching a closed stage [inferred].
+"""
+
+# ruff: noqa: S608 - statements are put together from this package's own table and column names; values are bound
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sync_platform.sandbox.hubspot_kinds import CONTACTS, NOTES, TICKETS, Kind
+from sync_platform.sandbox.hubspot_schema import Schema
+from sync_platform.sandbox.hubspot_standard import LIFECYCLE
+from sync_platform.sandbox.hubspot_store import ARCHIVED, LIVE, MERGED, PURGED, Row, Source, Store
+from sync_platform.sandbox.hubspot_values import Property, ValueProblem, email, invalid, normal, searchable_phone
+from sync_platform.sandbox.hubspot_wire import Refusal, as_id, epoch_ms, not_found, refuse, stamp
+from sync_platform.sandbox.world import World
+
+_TWINS = {
+    "phone": "hs_searchable_calculated_phone_number",
+    "mobilephone": "hs_searchable_calculated_mobile_number",
+}
+_UI_MAY_WRITE = frozenset({"hs_email_optout", "hs_additional_emails"})
+MERGES_MAX = 250
+
+
+class Records:
+    """Creates, changes, archives and merges records. Every method runs inside the caller's transaction."""
+
+    def __init__(self, world: World, store: Store, schema: Schema, portal_id: int) -> None:
+        self.store = store
+        self.schema = schema
+        self.portal_id = portal_id
+        self._world = world
+
+    def switch(self, name: str) -> Any:
+        """The value of the switch hubspot.<name>."""
+        return self._world.switches.get(f"hubspot.{name}")
+
+    # finding
+
+    def live(self, kind: Kind, id_: int) -> Row:
+        """A record that isn't deleted, a merged-away id leading to its survivor. Raises Refusal(404)."""
+        row = self.survivor(self.store.get(kind, id_))
+        if row is None or row.state != LIVE:
+            raise not_found()
+        return row
+
+    def survivor(self, row: Row | None) -> Row | None:
+        """Follow merges to the record that is left."""
+        while row is not None and row.state == MERGED and row.successor is not None:
+            row = self.store.get(row.kind, row.successor)
+        return row
+
+    def by_property(self, kind: Kind, name: str, value: str, now_ms: int) -> Row | None:
+        """A live record by e-mail or by a property with unique values. Raises Refusal(400) for another property."""
+        if name == "hs_object_id":
+            id_ = as_id(value)
+            row = None if id_ is None else self.store.get(kind, id_)
+            return row if row is not None and row.state == LIVE else None
+        prop = self.schema.find(kind, name, now_ms)
+        is_email = kind is CONTACTS and name == "email"
+        if prop is None or not (prop.unique or is_email):
+            refuse(
+                400, f"Unable to perform update/upsert by non-unique {kind.type_id} property {name}", "VALIDATION_ERROR"
+            )
+        try:
+            found = self.store.owner_of(kind, name, normal(prop, value))
+        except ValueProblem:
+            return None
+        if found is None or (found[1] and self.switch("id_property_secondary_email") == "off"):
+            return None
+        return self.store.get(kind, found[0])
+
+    # values
+
+    def clean(
+        self, kind: Kind, raw: Mapping[str, Any], now_ms: int, old: Mapping[str, str], *, ui: bool = False
+    ) -> dict[str, str]:
+        """Raw property values in their stored form. Raises Refusal(400) that lists every value that isn't valid."""
+        clean: dict[str, str] = {}
+        problems: list[tuple[str, str, str]] = []
+        for name, value in raw.items():
+            prop = self.schema.find(kind, name, now_ms)
+            try:
+                if value is None and self.switch("null_write") == "ignore" and not ui:
+                    continue
+                clean[name] = self._value(name, prop, value, old.get(name), ui=ui)
+            except ValueProblem as problem:
+                problems.append((name, problem.code, problem.message))
+        if not problems and kind is TICKETS:
+            problems = self._stage_problems(kind, clean, old)
+        if problems:
+            raise invalid(problems, self.portal_id)
+        return clean
+
+    def _value(self, name: str, prop: Property | None, raw: Any, old: str | None, *, ui: bool) -> str:
+        if prop is None:
+            raise ValueProblem("PROPERTY_DOESNT_EXIST", f'Property "{name}" does not exist')
+        opened = name == "hs_additional_emails" and self.switch("write_additional_emails") == "accept"
+        if prop.read_only and not opened and not (ui and name in _UI_MAY_WRITE):
+            raise ValueProblem("READ_ONLY_VALUE", f'"{name}" is a read only property; its value cannot be set.')
+        if raw is None:
+            if not ui and self.switch("null_write") == "refuse":
+                raise ValueProblem("INVALID_VALUE", "null is not a valid value")
+            return ""
+        if name == "hs_additional_emails":
+            return ";".join(dict.fromkeys(email(part) for part in str(raw).split(";") if part.strip()))
+        if name == "hubspot_owner_id":
+            text = normal(_AS_STRING, raw)
+            if text and not self.schema.check_owner(text):
+                raise ValueProblem("INVALID_OPTION", f"{text} was not one of the allowed options: []")
+            return text
+        return normal(prop, raw, old)
+
+    def _stage_problems(self, kind: Kind, clean: dict[str, str], old: Mapping[str, str]) -> list[tuple[str, str, str]]:
+        stage = clean.get("hs_pipeline_stage")
+        line = clean.get("hs_pipeline") or old.get("hs_pipeline") or "0"
+        if not stage or self.schema.stage(kind, line, stage):
+            return []
+        message = f"{stage} was not one of the allowed options: stages of the pipeline {line}"
+        return [("hs_pipeline_stage", "INVALID_OPTION", message)]
+
+    # create
+
+    def create(self, kind: Kind, raw: Mapping[str, Any], source: Source, now_ms: int, *, ui: bool = False) -> Row:
+        """A new record. Raises Refusal(400 or 409)."""
+        props = self.clean(kind, raw, now_ms, {}, ui=ui)
+        self._require(kind, props)
+        for name, value in props.items():
+            self._check_unique(kind, name, value, None)
+        row = Row(kind, self.store.next_id(kind), {}, now_ms, now_ms, valued=now_ms, origin=source)
+        row.props = {**self._defaults(kind), **props}
+        if kind is TICKETS and props.get("createdate"):
+            row.created = epoch_ms(props["createdate"])
+        self._calculate(row, props, now_ms)
+        self.complete(row)
+        self._remember(row, now_ms, existed=False)
+        self.store.insert(row)
+        self._claim(row, props)
+        return row
+
+    def _require(self, kind: Kind, props: Mapping[str, str]) -> None:
+        needed = {TICKETS.name: "hs_pipeline_stage", NOTES.name: "hs_timestamp"}.get(kind.name)
+        if needed and not props.get(needed):
+            raise invalid([(needed, "REQUIRED_PROPERTY", f'Property "{needed}" is required')], self.portal_id)
+        strict = kind is CONTACTS and self.switch("contact_without_identity") == "refuse"
+        if strict and not any(props.get(name) for name in ("email", "firstname", "lastname")):
+            problem = ("email", "REQUIRED_PROPERTY", "one of email, firstname, lastname is required")
+            raise invalid([problem], self.portal_id)
+
+    def _defaults(self, kind: Kind) -> dict[str, str]:
+        if kind is CONTACTS:
+            return {"lifecyclestage": "lead", "hs_is_unworked": "true"}
+        return {"hs_pipeline": "0"} if kind is TICKETS else {}
+
+    def complete(self, row: Row) -> None:
+        """Set the system properties of a new record from its columns."""
+        origin = row.origin or {}
+        row.props |= {
+            "hs_object_id": str(row.id),
+            row.kind.created: stamp(row.created),
+            row.kind.modified: stamp(row.modified),
+            "hs_object_source": str(origin.get("sourceType", "")),
+            "hs_object_source_id": str(origin.get("sourceId", "")),
+            "hs_object_source_label": str(origin.get("sourceLabel", origin.get("sourceType", ""))),
+        }
+        if row.kind is CONTACTS:
+            row.props.setdefault("hs_all_contact_vids", str(row.id))
+        if row.kind is TICKETS:
+            row.props["hs_ticket_id"] = str(row.id)
+
+    # change
+
+    def change(self, row: Row, raw: Mapping[str, Any], source: Source, now_ms: int, *, ui: bool = False) -> Row:
+        """Write values to a record. Raises Refusal(400 or 409)."""
+        clean = self.clean(row.kind, raw, now_ms, row.props, ui=ui)
+        if not ui:
+            self._hold_lifecycle(row, clean)
+        for name, value in clean.items():
+            self._check_unique(row.kind, name, value, row.id)
+        policy = self.switch("same_value_write")
+        changes = {name: value for name, value in clean.items() if policy == "history" or row.props.get(name) != value}
+        if changes or (clean and policy != "nothing"):
+            self._remember(row, now_ms)
+            self._write(row, changes, source, now_ms)
+        return row
+
+    def _hold_lifecycle(self, row: Row, clean: dict[str, str]) -> None:
+        old, new = row.props.get("lifecyclestage"), clean.get("lifecyclestage")
+        if old in LIFECYCLE and new in LIFECYCLE and LIFECYCLE.index(new) < LIFECYCLE.index(old):
+            del clean["lifecyclestage"]
+
+    def _write(self, row: Row, changes: dict[str, str], source: Source, now_ms: int) -> None:
+        before = dict(row.props)
+        row.props |= changes
+        self._calculate(row, changes, now_ms)
+        for name, value in row.props.items():
+            if before.get(name) != value or name in changes:
+                entry_source = source if name in changes else _CALCULATED
+                self.store.add_history(row, name, before.get(name), value, now_ms, entry_source)
+        self._release(row, before, changes)
+        self._claim(row, changes)
+        if row.kind is TICKETS and changes.get("createdate"):
+            row.created = epoch_ms(changes["createdate"])
+        self.bump(row, now_ms)
+
+    def _calculate(self, row: Row, changes: Mapping[str, str], now_ms: int) -> None:
+        """What HubSpot derives from the values just written."""
+        if row.kind is CONTACTS:
+            for name, twin in _TWINS.items():
+                if name in changes:
+                    row.props[twin] = searchable_phone(changes[name]) or ""
+            if "email" in changes:
+                row.props["hs_email_domain"] = changes["email"].rpartition("@")[2]
+                self._drop_own_secondary(row, changes["email"])
+        if row.kind is TICKETS and "hs_pipeline_stage" in changes and "closed_date" not in changes:
+            stage = self.schema.stage(row.kind, row.props.get("hs_pipeline", "0"), changes["hs_pipeline_stage"])
+            if stage and stage["metadata"].get("ticketState") == "CLOSED":
+                row.props["closed_date"] = stamp(now_ms)
+
+    def _drop_own_secondary(self, row: Row, address: str) -> None:
+        others = [part for part in row.props.get("hs_additional_emails", "").split(";") if part]
+        if address in others:
+            others.remove(address)
+            row.props["hs_additional_emails"] = ";".join(others)
+
+    def bump(self, row: Row, now_ms: int) -> None:
+        """Move the modified date on and save; `_remember` has to come first."""
+        row.modified = max(now_ms, row.modified)
+        row.props[row.kind.modified] = stamp(row.modified)
+        self.store.save(row)
+
+    def touch(self, row: Row, now_ms: int, **calculated: str) -> None:
+        """A bump that no visible change explains: counters, activity dates."""
+        self._remember(row, now_ms)
+        row.props |= calculated
+        self.bump(row, now_ms)
+
+    def _remember(self, row: Row, now_ms: int, *, existed: bool = True) -> None:
+        self.store.keep_stale(row, now_ms, self.switch("search_lag_s") * 1000, existed=existed)
+
+    # unique values
+
+    def _check_unique(self, kind: Kind, name: str, value: str, own_id: int | None) -> None:
+        addresses = [value]
+        if kind is CONTACTS and name == "hs_additional_emails":
+            name, addresses = "email", value.split(";")
+        for address in filter(None, addresses):
+            found = self.store.owner_of(kind, name, address)
+            if found is None or found[0] == own_id:
+                continue
+            if name == "email":
+                refuse(
+                    409,
+                    f"Contact already exists. Existing ID: {found[0]}",
+                    "CONFLICT",
+                    context={"existingId": [str(found[0])]},
+                )
+            raise self._clash(kind, name, value, own_id, found[0])
+
+    def _clash(self, kind: Kind, name: str, value: str, own_id: int | None, other_id: int) -> Refusal:
+        message = (
+            f"Cannot set PropertyValueCoordinates{{portalId={self.portal_id}, objectTypeId={kind.type_id}, "
+            f"propertyName={name}, value={value}}} on {own_id or 'a new record'}. {other_id} already has that value."
+        )
+        refusal = invalid([(name, "CONFLICTING_UNIQUE_VALUE", message)], self.portal_id)
+        refusal.status = int(self.switch("unique_clash_status"))
+        refusal.context = {"existingId": [str(other_id)]}
+        return refusal
+
+    def _claim(self, row: Row, changes: Mapping[str, str]) -> None:
+        unique = set(self.schema.unique_names(row.kind))
+        if row.kind is CONTACTS:
+            unique.add("email")
+            for address in filter(None, changes.get("hs_additional_emails", "").split(";")):
+                self.store.claim(row.kind, "email", address, row.id, secondary=True)
+        for name in unique & changes.keys():
+            if changes[name]:
+                self.store.claim(row.kind, name, changes[name], row.id)
+
+    def _release(self, row: Row, before: Mapping[str, str], changes: Mapping[str, str]) -> None:
+        unique = set(self.schema.unique_names(row.kind)) | ({"email"} if row.kind is CONTACTS else set())
+        for name in unique & changes.keys():
+            if before.get(name) and before[name] != changes[name]:
+                self.store.release(row.kind, name, before[name])
+        if "hs_additional_emails" in changes:
+            for address in filter(None, before.get("hs_additional_emails", "").split(";")):
+                self.store.release(row.kind, "email", address)
+
+    # the end of a record
+
+    def archive(self, row: Row, now_ms: int, forget: Callable[[Row], None]) -> None:
+        """To the recycle bin: its unique values are free again; `forget` drops its associations."""
+        self._remember(row, now_ms)
+        self.store.release_all(row.kind, row.id)
+        forget(row)
+        row.state, row.ended = ARCHIVED, now_ms
+        self.store.save(row)
+
+    def purge(self, row: Row, now_ms: int, forget: Callable[[Row], None]) -> None:
+        """Privacy deletion: nothing but the id is left, in search neither."""
+        forget(row)
+        self.store.release_all(row.kind, row.id)
+        self.store.db.execute("DELETE FROM history WHERE kind=? AND id=?", (row.kind.name, row.id))
+        self.store.db.execute(f"DELETE FROM stale_{row.kind.name} WHERE id=?", (row.id,))
+        row.state, row.ended, row.props = PURGED, now_ms, {}
+        self.store.save(row)
+
+    def merge(self, primary: Row, loser: Row, now_ms: int, move: Callable[[Row, Row], None]) -> Row:
+        """Two records become one; the switch `merge_id` says under which id. `move` carries associations over."""
+        kind = primary.kind
+        for row in (primary, loser):
+            self._remember(row, now_ms)
+            self.store.release_all(kind, row.id)
+        survivor = Row(kind, primary.id, {}, min(primary.created, loser.created), now_ms, valued=primary.valued)
+        survivor.origin = primary.origin
+        survivor.props = merged_props(primary, loser, now_ms)
+        if self.switch("merge_id") == "new":
+            survivor.id = self.store.next_id(kind)
+            self._remember(survivor, now_ms, existed=False)
+            self.complete(survivor)
+            self.store.insert(survivor)
+            self._end_merged(primary, survivor, now_ms, move)
+            self.store.db.execute("UPDATE history SET id=? WHERE kind=? AND id=?", (survivor.id, kind.name, primary.id))
+        else:
+            self.complete(survivor)
+            self.store.save(survivor)
+        self._end_merged(loser, survivor, now_ms, move)
+        for name, value in survivor.props.items():
+            if primary.props.get(name) != value and name in loser.props:
+                self.store.add_history(survivor, name, primary.props.get(name), value, now_ms, _MERGED)
+        self._claim(survivor, survivor.props)
+        return survivor
+
+    def _end_merged(self, row: Row, survivor: Row, now_ms: int, move: Callable[[Row, Row], None]) -> None:
+        move(row, survivor)
+        row.state, row.ended, row.successor = MERGED, now_ms, survivor.id
+        self.store.save(row)
+
+
+def merged_props(primary: Row, loser: Row, now_ms: int) -> dict[str, str]:
+    """The survivor's values: the primary's, the other's where that one is blank; e-mails of the other become secondary.
+
+    Raises Refusal(414) past 250 merges of one record.
+    """
+    props = {**loser.props, **{name: value for name, value in primary.props.items() if value}}
+    ids = [
+        part
+        for row in (primary, loser)
+        for part in (*row.props.get("hs_merged_object_ids", "").split(";"), str(row.id))
+        if part
+    ]
+    if len(ids) > MERGES_MAX + 1:
+        refuse(414, "This record has been merged too many times.")
+    props["hs_merged_object_ids"] = ";".join(dict.fromkeys(ids))
+    if primary.kind is CONTACTS:
+        vids = [row.props.get("hs_calculated_merged_vids", "") for row in (primary, loser)]
+        vids += [f"{primary.id}:{now_ms}", f"{loser.id}:{now_ms}"]
+        props["hs_calculated_merged_vids"] = ";".join(filter(None, vids))
+        props["hs_all_contact_vids"] = props["hs_merged_object_ids"]
+        emails = [props.get("email", "")]
+        for row in (primary, loser):
+            emails += [row.props.get("email", ""), *row.props.get("hs_additional_emails", "").split(";")]
+        props["hs_additional_emails"] = ";".join(list(dict.fromkeys(filter(None, emails)))[1:])
+    return props
+
+
+_CALCULATED: Source = {"sourceType": "CALCULATED"}
+_MERGED: Source = {"sourceType": "MERGE_OBJECTS"}
+_AS_STRING = Property("", "string", "text", False, False, frozenset(), 0, False, {})

@@ -1,0 +1,67 @@
+"""HubSpot's switches: plans, lags, and every point on which its behaviour is not established.
+
+The default of each is the likelier behaviour or, where nothing is known, the one that is harder for a client.
+"""
+
+from sync_platform.sandbox.world import Switches
+
+_ALL: tuple[tuple[str, object, tuple[object, ...] | type, str], ...] = (
+    ("plan", "pro", ("free", "pro", "enterprise"), "limits of the account: 100, 190 or 190 calls in 10 s [doc]"),
+    ("calls_per_day", 0, int, "daily limit before the rate scale; 0 = the plan's (250,000, 625,000, 1,000,000) [doc]"),
+    ("missing_scopes", "", str, "comma list of scopes that the token lacks: calls that need one answer 403"),
+    ("malformed_token", 401, (401, 530), "answer to a token with white space in it; a 530 page was reported [code]"),
+    (
+        "limit_body",
+        "mixed",
+        ("mixed", "documented", "recorded"),
+        "shape of a 429: documented (errorType, policyName), recorded (category alone), mixed (recorded for search)",
+    ),
+    ("retry_after_s", 0, int, "Retry-After of a 429 in seconds; 0 = none, as in the recorded answer"),
+    ("search_lag_s", 2.0, float, "the longest time until search knows a write; each write draws 25 to 100 % of it"),
+    ("search_iso_dates", "accept", ("accept", "refuse"), "ISO dates in search filters: not established officially"),
+    ("search_epoch_zero", 500, (200, 500), "answer to a date filter at epoch 0; a 500 was reported [code]"),
+    ("search_total_capped", "off", ("off", "on"), "whether `total` stops at 10,000; not established, believed not"),
+    ("search_neq_matches_unset", "off", ("off", "on"), "whether NEQ and NOT_IN match rows without a value"),
+    ("search_merged_away", "missing", ("missing", "survivor"), "search by the id of a merged-away record"),
+    ("batch_merged_away", "survivor", ("survivor", "missing"), "batch read of a merged-away id: not established"),
+    (
+        "property_delay_s",
+        0.4,
+        float,
+        "time until a new property exists for other calls; 0.25 to 0.7 s were seen [code]",
+    ),
+    ("unique_clash_status", 400, (400, 409), "a value of a unique property that another record has: not established"),
+    ("unique_on_notes", "on", ("on", "off"), "whether notes can have a unique property: not established"),
+    ("null_write", "ignore", ("ignore", "clear", "refuse"), "null as a value in a write: not established"),
+    (
+        "same_value_write",
+        "bump",
+        ("bump", "history", "nothing"),
+        "writing the value that is there: bumps the modified date, also adds to the history, or nothing",
+    ),
+    ("history_depth", 45, int, "versions kept of one property: not established"),
+    ("delete_unknown", 204, (204, 404), "DELETE of an id that isn't there: not established"),
+    (
+        "merge_id",
+        "new",
+        ("new", "primary"),
+        "id of the survivor of a merge: a new one (current) or the primary's (beta)",
+    ),
+    ("id_property_secondary_email", "off", ("off", "on"), "whether idProperty=email finds a secondary address"),
+    ("partial_upsert_by_email", "accept", ("accept", "refuse"), "upsert by e-mail without all properties"),
+    ("contact_without_identity", "accept", ("accept", "refuse"), "a contact without e-mail, first and last name"),
+    ("write_additional_emails", "refuse", ("refuse", "accept"), "hs_additional_emails in a v3 write"),
+    (
+        "association_bumps",
+        "ticket",
+        ("ticket", "both", "off"),
+        "whether associating bumps the modified date of the ticket, of both sides or of none [inferred]",
+    ),
+    ("source_id", "app", ("app", "other"), "sourceId in the history of own writes; for service keys not established"),
+)
+
+
+def register(switches: Switches) -> None:
+    """Declare every switch as hubspot.<name>."""
+    for name, default, choices, doc in _ALL:
+        switches.register(f"hubspot.{name}", default, choices, doc)

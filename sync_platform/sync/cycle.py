@@ -1,0 +1,355 @@
+"""A cycle: one slice of work under the lease, from pull to push, and what it says at the end.
+
+Correctness does not depend on who calls the steps or how often: every step works off what the ledger says is due.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from sync_platform.core.policy import Policy, parse
+from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, System
+from sync_platform.errors import Misconfigured
+from sync_platform.ledger import journal, links, outbox
+from sync_platform.ledger.database import Ledger, get_meta, set_meta
+from sync_platform.ledger.lease import Lease
+from sync_platform.ledger.tables import CallRow, RunRow
+from sync_platform.settings import Settings
+from sync_platform.sync import pull, push, reconcile
+from sync_platform.sync.accounting import bounds_of
+from sync_platform.sync.hub import Hub, Progress, Step, Timing, touches
+from sync_platform.sync.sides import check_accounts, open_sides, read_directories
+
+__all__ = ["Cycle", "Progress", "Step", "open_cycle", "open_hub", "run_cycle", "run_until_complete"]
+
+RUN = RunRow.__table__  # type: ignore[attr-defined]
+CALL = CallRow.__table__  # type: ignore[attr-defined]
+SLICES_MAX = 10_000
+
+
+def load_policy(settings: Settings) -> Policy:
+    """The policy of this platform: the file that SYNC_POLICY names, or the default one."""
+    from importlib.resources import files
+
+    path = settings.policy_file
+    if path is None:
+        return parse(files("sync_platform").joinpath("policy.yaml").read_text(encoding="utf-8"), "policy.yaml")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Misconfigured(
+            f"SYNC_POLICY: the file cannot be read ({type(error).__name__})", remedy="Check the path in SYNC_POLICY."
+        ) from None
+    return parse(text, path.name)
+
+
+def timing(settings: Settings) -> Timing:
+    """Waits and ages; on the sandbox outcomes settle fast, because nothing there takes longer than a moment."""
+    if settings.target == "sandbox":
+        return Timing(settle_s=5.0, late_s=60.0, poll_s=settings.poll_s, run_max_s=settings.sync_run_max_s)
+    return Timing(poll_s=settings.poll_s, run_max_s=settings.sync_run_max_s)
+
+
+@contextmanager
+def open_hub(
+    settings: Settings,
+    *,
+    run: str,
+    only: Sequence[str] = (),
+    progress: Callable[[Progress], None] | None = None,
+    ledger: Ledger | None = None,
+) -> Iterator[Hub]:
+    """A hub on the configured ledger and accounts. Raises NotSetUp, WrongAccount and the rest of the Halt family."""
+    with ExitStack() as stack:
+        if ledger is None:
+            ledger = Ledger.open(settings.ledger_url, migrate=False)
+            stack.callback(ledger.close)
+        policy = load_policy(settings)
+        sides = stack.enter_context(open_sides(settings, ledger, run=run))
+        all_sandbox = check_accounts(settings, ledger, sides)
+        hub = Hub(
+            ledger=ledger,
+            connectors=sides,
+            policy=policy,
+            run=run,
+            region=settings.sync_phone_region,
+            timing=timing(settings),
+            writes=writes_allowed(settings, all_sandbox),
+            only=frozenset(only),
+            directories=read_directories(ledger, sides),
+            progress=progress or (lambda _progress: None),
+        )
+        with ledger.begin() as conn:
+            journal.keep_version(conn, "policy", policy.hash, policy.text, hub.now())
+        yield hub
+
+
+def writes_allowed(settings: Settings, all_sandbox: bool) -> bool:
+    """SYNC_WRITES decides; not set, only a ledger that was stamped on three sandboxes may write."""
+    if settings.sync_writes is not None:
+        return settings.sync_writes == "on"
+    return all_sandbox
+
+
+@dataclass(slots=True)
+class Cycle:
+    """One slice. Steps may be called in any order; each is complete in itself."""
+
+    hub: Hub
+    kind: str
+    full: bool
+    lease: Lease
+    steps: list[Step] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def run(self) -> str:
+        """The run's id in the ledger."""
+        return self.hub.run
+
+    def pull(self, system: System, entity: Entity) -> Step:
+        """News, owed reads and backfill of one system and entity."""
+        step = Step(f"observed/{system}_{entity}")
+        if touches(self.hub.only, system, entity):
+            step = pull.pull(self.hub, system, entity, reconcile.judge_now(self.hub, entity), full=self.full)
+        return self._done(step, system, entity)
+
+    def reconcile(self, entity: Entity) -> Step:
+        """Identify, merge and plan everything that is dirty."""
+        step = Step(f"records/{entity}s")
+        if touches(self.hub.only, None, entity):
+            step = reconcile.reconcile(self.hub, entity)
+        return self._done(step, None, entity)
+
+    def push(self, system: System, entity: Entity) -> Step:
+        """Write what one system is owed."""
+        step = Step(f"written/{system}_{entity}")
+        if touches(self.hub.only, system, entity):
+            step = push.push(self.hub, system, entity)
+        return self._done(step, system, entity)
+
+    def _done(self, step: Step, system: System | None, entity: Entity) -> Step:
+        self.lease.check()
+        if system is not None:
+            step.counts |= bounds_of(self.hub, system)
+        self.steps.append(step)
+        return step
+
+    def finish(self) -> dict[str, Any]:
+        """End the slice; gives the summary that `sync-platform sync --json` prints."""
+        summary = summarize(self)
+        with self.hub.ledger.begin() as conn:
+            conn.execute(
+                update(RUN)
+                .where(RUN.c.id == self.run)
+                .values(
+                    ended_at=self.hub.now(),
+                    outcome=summary["outcome"],
+                    complete=summary["complete"],
+                    counts={"systems": summary["systems"], "entities": summary["entities"]},
+                    errors=summary["errors"],
+                )
+            )
+            finished = int(get_meta(conn, "cycles_finished") or 0) + 1
+            set_meta(conn, "cycles_finished", str(finished))
+        self.lease.release()
+        return summary
+
+
+@contextmanager
+def open_cycle(
+    settings: Settings,
+    *,
+    kind: str = "sync",
+    full: bool = False,
+    only: Sequence[str] = (),
+    progress: Callable[[Progress], None] | None = None,
+    run: str | None = None,
+    wait_s: float = 5.0,
+) -> Iterator[Cycle]:
+    """Take the lease (waiting a few seconds), check the accounts, and hand out the slice.
+
+    Raises AnotherCycleRuns when somebody alive holds the lease, NotSetUp, WrongAccount, and other Halt errors.
+    """
+    run = run or uuid.uuid4().hex
+    ledger = Ledger.open(settings.ledger_url, migrate=False)
+    try:
+        lease = Lease.take(ledger, run, wait_s=wait_s)
+        try:
+            with open_hub(settings, run=run, only=only, progress=progress, ledger=ledger) as hub:
+                with ledger.begin() as conn:
+                    if conn.execute(select(RUN.c.id).where(RUN.c.id == run)).first() is None:
+                        conn.execute(insert(RUN), [{"id": run, "kind": kind, "started_at": hub.now(), "complete": False}])
+                yield Cycle(hub, kind, full, lease)
+        finally:
+            lease.release()
+    finally:
+        ledger.close()
+
+
+def run_cycle(
+    settings: Settings,
+    *,
+    kind: str = "sync",
+    full: bool = False,
+    only: Sequence[str] = (),
+    progress: Callable[[Progress], None] | None = None,
+) -> dict[str, Any]:
+    """All steps of one slice, in order."""
+    with open_cycle(settings, kind=kind, full=full, only=only, progress=progress) as cycle:
+        for entity in ENTITIES:
+            for system in SYSTEMS:
+                cycle.pull(system, entity)
+        for entity in ENTITIES:
+            cycle.reconcile(entity)
+        for entity in ENTITIES:
+            for system in SYSTEMS:
+                cycle.push(system, entity)
+        return cycle.finish()
+
+
+def run_until_complete(
+    settings: Settings,
+    *,
+    kind: str = "sync",
+    full: bool = False,
+    only: Sequence[str] = (),
+    progress: Callable[[Progress], None] | None = None,
+) -> dict[str, Any]:
+    """Slices until nothing is left to do; gives one summary over all of them."""
+    total: dict[str, Any] | None = None
+    for _ in range(SLICES_MAX):
+        summary = run_cycle(settings, kind=kind, full=full and total is None, only=only, progress=progress)
+        total = summary if total is None else merged(total, summary)
+        if summary["complete"] or summary["errors"]:
+            return total
+        if not _worked(summary):
+            time.sleep(1.0)
+    return total or {}
+
+
+def _worked(summary: Mapping[str, Any]) -> bool:
+    return any(sum(s["calls"].values()) > 0 for s in summary["systems"].values())
+
+
+# --- what a cycle says ------------------------------------------------------------------------------------------
+
+
+def summarize(cycle: Cycle) -> dict[str, Any]:
+    """The `sync` object: calls against the lower bound by system, what happened by entity, trouble with remedies."""
+    hub = cycle.hub
+    trouble = [fact for step in cycle.steps for fact in step.trouble]
+    with hub.ledger.read() as conn:
+        now = hub.now()
+        due = outbox.due_count(conn, now) if hub.writes else 0
+        waiting = len(outbox.unsettled(conn))
+        parked = journal.count_parked(conn)
+        reviews = journal.count_reviews(conn)
+        details = sum(links.count_details(conn, s, e) for s, e in pull.DETAILED)
+        unlisted = hub.loading(conn)
+    complete = (
+        all(step.complete for step in cycle.steps) and not (due or waiting or details) and not unlisted
+        if not hub.only
+        else all(step.complete for step in cycle.steps)
+    )
+    return {
+        "run": cycle.run,
+        "complete": complete,
+        "outcome": "ok" if not trouble else ("failed" if len(hub.troubled) == len(SYSTEMS) else "partial"),
+        "seconds": round(time.monotonic() - cycle.began, 2),
+        "writes": "on" if hub.writes else "off",
+        "systems": {str(system): _system_summary(hub, system) for system in SYSTEMS},
+        "entities": {str(entity): _entity_summary(cycle, entity, parked, reviews) for entity in ENTITIES},
+        "errors": _folded(trouble),
+    }
+
+
+def _system_summary(hub: Hub, system: System) -> dict[str, Any]:
+    facts = bounds_of(hub, system)
+    return {
+        "calls": {"read": int(facts["read"]), "write": int(facts["write"])},
+        "lower_bound": int(facts["lower_bound"]),
+        "ratio": facts["ratio"],
+        "rate_limited": int(facts["rate_limited"]),
+        "waited_s": facts["waited_s"],
+    }
+
+
+def _entity_summary(
+    cycle: Cycle, entity: Entity, parked: Mapping[tuple[str, str], int], reviews: Mapping[str, int]
+) -> dict[str, Any]:
+    def total(name: str, prefix: str, system: System | None = None) -> int:
+        names = [f"{prefix}/{system}_{entity}" if system else f"{prefix}/{entity}s"]
+        return int(sum(step.counts.get(name, 0) for step in cycle.steps if step.name in names))
+
+    verbs = {
+        verb: {str(system): total(verb, "written", system) for system in SYSTEMS}
+        for verb in ("created", "updated", "deleted")
+    }
+    return {
+        "observed": sum(total("observed", "observed", system) for system in SYSTEMS),
+        **verbs,
+        "reverted": total("reverted", "records"),
+        "conflicts": total("conflicts", "records"),
+        "in_review": reviews.get(str(entity), 0),
+        "parked": sum(count for (_, of), count in parked.items() if of == str(entity)),
+    }
+
+
+def _folded(trouble: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    out: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for fact in trouble:
+        key = (fact["system"], fact["entity"], fact["code"])
+        if key in out:
+            out[key]["count"] += fact["count"]
+        else:
+            out[key] = dict(fact)
+    return list(out.values())
+
+
+def merged(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]:
+    """Two summaries as one: counts add up, states are the later ones."""
+    systems = {}
+    for name, later in two["systems"].items():
+        before = one["systems"][name]
+        calls = {kind: before["calls"][kind] + later["calls"][kind] for kind in later["calls"]}
+        bound = before["lower_bound"] + later["lower_bound"]
+        systems[name] = {
+            "calls": calls,
+            "lower_bound": bound,
+            "ratio": round(sum(calls.values()) / bound, 3) if bound else 1.0,
+            "rate_limited": before["rate_limited"] + later["rate_limited"],
+            "waited_s": round(before["waited_s"] + later["waited_s"], 2),
+        }
+    entities = {}
+    for name, later in two["entities"].items():
+        before = one["entities"][name]
+        entities[name] = {
+            key: {s: before[key][s] + value[s] for s in value}
+            if isinstance(value, dict)
+            else (value if key in ("in_review", "parked") else before[key] + value)
+            for key, value in later.items()
+        }
+    return {
+        **two,
+        "seconds": round(one["seconds"] + two["seconds"], 2),
+        "systems": systems,
+        "entities": entities,
+        "slices": one.get("slices", 1) + 1,
+    }
+
+
+def utc(at: datetime | None) -> str | None:
+    """ISO 8601 in UTC, to the second."""
+    return at.astimezone(UTC).isoformat(timespec="seconds") if at else None
+
+
+__all__ += ["load_policy", "merged", "summarize", "utc"]

@@ -1,0 +1,228 @@
+"""The hub: one ledger, three connectors, one policy, and the facts of one run. Everything else is passed through it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, select
+
+from sync_platform.connectors.protocol import Connector, Directory, Feed
+from sync_platform.core.mappings import VERSION, FieldMap, Lexicon, field_maps
+from sync_platform.core.policy import Policy
+from sync_platform.core.records import ENTITIES, Entity, LinkState, System
+from sync_platform.ledger import links
+from sync_platform.ledger.database import Ledger
+from sync_platform.ledger.tables import CursorRow
+
+CURSOR = CursorRow.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Waits and ages, all in seconds.
+
+    fresh_s: how old a shadow may be before a write reads again; settle_s: client timeout plus the longest time that a
+    system may still process a call; late_s: how long a payload that did not land may still do so; poll_s: time between
+    polls; run_max_s: length of a slice.
+    """
+
+    fresh_s: float = 300.0
+    settle_s: float = 60.0
+    late_s: float = 600.0
+    poll_s: float = 30.0
+    run_max_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long step is; `total` and `eta_s` where they are known."""
+
+    step: str
+    pages: int = 0
+    rows: int = 0
+    calls: int = 0
+    total: int | None = None
+    eta_s: float | None = None
+
+
+@dataclass(slots=True)
+class Step:
+    """What one step did. `rows` carries record id, system, verb, field names and rule, never a value."""
+
+    name: str
+    counts: dict[str, float] = field(default_factory=dict)
+    rows: list[dict[str, object]] = field(default_factory=list)
+    trouble: list[dict[str, object]] = field(default_factory=list)
+    complete: bool = True
+
+    def count(self, name: str, by: float = 1) -> None:
+        """Add to a count."""
+        self.counts[name] = self.counts.get(name, 0) + by
+
+    def show(self, **facts: object) -> None:
+        """Keep a row for the tables that people read; bounded."""
+        if len(self.rows) < ROWS_MAX:
+            self.rows.append(facts)
+
+
+ROWS_MAX = 50
+
+
+@dataclass(slots=True)
+class Hub:
+    """Everything that a run works with."""
+
+    ledger: Ledger
+    connectors: Mapping[System, Connector]
+    policy: Policy
+    run: str
+    region: str = "US"
+    timing: Timing = field(default_factory=Timing)
+    writes: bool = True
+    only: frozenset[str] = frozenset()
+    directories: dict[System, Directory] = field(default_factory=dict)
+    progress: Callable[[Progress], None] = lambda _progress: None
+    began: float = field(default_factory=time.monotonic)
+    troubled: set[System] = field(default_factory=set)
+    work: dict[System, dict[str, int]] = field(default_factory=dict)
+    walks: list[tuple[System, Feed, int]] = field(default_factory=list)
+    # The sync never sleeps through this by itself; tests and the simulation move it.
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        return self.clock()
+
+    @property
+    def mapping_version(self) -> str:
+        """Version of the mappings, kept with each observation."""
+        return VERSION
+
+    def maps(self, entity: Entity) -> dict[System, dict[str, FieldMap]]:
+        """Field maps of every system for the fields that the policy names."""
+        wanted = self.policy.entities[entity].fields
+        return {
+            system: {name: fm for name, fm in field_maps(system, entity).items() if name in wanted}
+            for system in self.policy.entities[entity].systems
+        }
+
+    def lexicon(
+        self,
+        system: System,
+        entity: Entity,
+        *,
+        to_record: Mapping[str, str] | None = None,
+        to_external: Mapping[str, str] | None = None,
+    ) -> Lexicon:
+        """What the mappings of one system may know."""
+        vocabulary = {
+            name: {canonical: theirs[system] for canonical, theirs in table.items() if system in theirs}
+            for name, table in self.policy.vocabulary.get(entity, {}).items()
+        }
+        directory = self.directories.get(system)
+        return Lexicon(
+            region=self.region,
+            to_record=to_record or {},
+            to_external=to_external or {},
+            agents=dict(directory.agents) if directory else {},
+            vocabulary=vocabulary,
+        )
+
+    def lexicons(self, conn: Connection, entity: Entity, customers: Customers | None = None) -> dict[System, Lexicon]:
+        """Lexicons of all systems; tickets get the customers that a batch refers to."""
+        if entity is not Entity.TICKET or customers is None:
+            return {system: self.lexicon(system, entity) for system in self.connectors}
+        to_record, to_external = customers.read(conn)
+        return {
+            system: self.lexicon(
+                system, entity, to_record=to_record.get(system, {}), to_external=to_external.get(system, {})
+            )
+            for system in self.connectors
+        }
+
+    def over(self, share: float = 1.0) -> bool:
+        """Whether this slice has used up its time (or a share of it)."""
+        return time.monotonic() - self.began > self.timing.run_max_s * share
+
+    def news_waits(self) -> bool:
+        """Whether backfill should give way: a poll came due again since this slice began."""
+        return time.monotonic() - self.began > max(2 * self.timing.poll_s, 20.0)
+
+    def did(self, system: System, what: str, by: int = 1) -> None:
+        """Count work that the data asked for; the lower bound of calls comes from these counts alone."""
+        counts = self.work.setdefault(system, {})
+        counts[what] = counts.get(what, 0) + by
+
+    def listed(self, conn: Connection, entity: Entity) -> dict[System, bool]:
+        """Whether each system was fully listed once for this entity, with every feed that belongs to it."""
+        rows = {(row.system, row.feed): row for row in conn.execute(select(CURSOR))}
+        out: dict[System, bool] = {}
+        for system, connector in self.connectors.items():
+            names = [f.name for f in connector.feeds() if f.entity is entity and f.kind != "detail"]
+            out[system] = all(
+                (row := rows.get((str(system), name))) is not None and row.listed_at is not None for name in names
+            )
+        return out
+
+    def polled(self, conn: Connection, entity: Entity) -> dict[System, datetime | None]:
+        """Since when each system was read without a gap: the start of the last finished round of its news feeds."""
+        rows = {(row.system, row.feed): row.polled_at for row in conn.execute(select(CURSOR))}
+        out: dict[System, datetime | None] = {}
+        for system, connector in self.connectors.items():
+            times = [
+                rows.get((str(system), f.name))
+                for f in connector.feeds()
+                if f.entity is entity and f.kind in ("walk", "ascending") and not f.name.startswith("events")
+            ]
+            known = [at for at in times if at is not None]
+            out[system] = min(known) if known and len(known) == len(times) else None
+        return out
+
+    def loading(self, conn: Connection) -> bool:
+        """True until every system was fully listed once."""
+        return not all(all(self.listed(conn, entity).values()) for entity in ENTITIES)
+
+    def settle_due(self) -> datetime:
+        """When an unknown outcome may be looked up."""
+        return self.now() + timedelta(seconds=self.timing.settle_s)
+
+
+@dataclass(slots=True)
+class Customers:
+    """The customers that a batch of tickets refers to, by record and by external id."""
+
+    records: set[str] = field(default_factory=set)
+    externals: dict[System, set[str]] = field(default_factory=dict)
+
+    def refer(self, system: System, external_id: object) -> None:
+        """A ticket of this system names this customer."""
+        if external_id is not None and external_id != "":
+            self.externals.setdefault(system, set()).add(str(external_id))
+
+    def read(self, conn: Connection) -> tuple[dict[System, dict[str, str]], dict[System, dict[str, str]]]:
+        """(external id → record, record → external id), both by system; ids merged away still lead to their record."""
+        to_record: dict[System, dict[str, str]] = {}
+        to_external: dict[System, dict[str, str]] = {}
+        found = links.external_ids(conn, Entity.CUSTOMER, externals=self.externals)
+        records = self.records | {str(record) for _, _, record, _ in found}
+        found += links.external_ids(conn, Entity.CUSTOMER, records=records)
+        for system, external_id, record, state in found:
+            to_record.setdefault(system, {})[external_id] = record
+            if state is LinkState.ACTIVE:
+                to_external.setdefault(system, {})[record] = external_id
+        return to_record, to_external
+
+
+def touches(only: Iterable[str], system: System | None, entity: Entity) -> bool:
+    """Whether `--only` words let this system and entity through; no words let everything through."""
+    words = list(only)
+    systems = {word for word in words if word in {str(s) for s in System}}
+    entities = {word.split(":", 1)[0] for word in words if word.split(":", 1)[0] in {str(e) for e in Entity}}
+    if systems and system is not None and str(system) not in systems:
+        return False
+    return not entities or str(entity) in entities
+
+

@@ -1,0 +1,495 @@
+"""Pull: pages of rows become observations, shadows, dirty marks and a cursor, one transaction a page.
+
+Decides what of a row is new (content against the shadow, order against our own writes). Must not decide which value
+is right. News comes before backfill; backfill gives way at every page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy import update as sql_update
+
+from sync_platform.connectors.protocol import Connector, Cursor, Feed
+from sync_platform.core.mappings import FieldMap, observe
+from sync_platform.core.records import UNSET, Channel, Entity, Json, Lane, Link, LinkState, Row, System
+from sync_platform.errors import Retryable, SyncError
+from sync_platform.ledger import journal, links
+from sync_platform.ledger.database import insert_for, number
+from sync_platform.sync.hub import CURSOR, Hub, Progress, Step
+
+# Systems whose lists hide attributes that only a read by id shows (Gorgias: channels are absent from list rows [rec]).
+DETAILED = {(System.GORGIAS, Entity.CUSTOMER)}
+UPDATED, HAS_MORE, REST = 1, 2, 3
+MARKERS = {System.GORGIAS: "external_id", System.HUBSPOT: "sync_id", System.ERP: "sync_marker"}
+FETCH_BATCH = 100
+
+# None: nothing may be judged now (a plan); what would overtake an unjudged change is then read again later.
+Judge = Callable[[Connection, Iterable[str]], None] | None
+
+
+@dataclass(slots=True)
+class Taken:
+    """What one page changed."""
+
+    observed: int = 0
+    ignored: int = 0
+    again: int = 0
+    gone: int = 0
+    dirty: set[str] = field(default_factory=set)
+
+
+def pull(hub: Hub, system: System, entity: Entity, judge: Judge, *, full: bool = False) -> Step:
+    """News of one system and entity, then reads by id that are owed, then backfill until the slice asks to stop.
+
+    A system's trouble ends this step, not the run: it is named in `trouble`.
+    """
+    step = Step(f"observed/{system}_{entity}")
+    connector = hub.connectors[system]
+    try:
+        news(hub, system, entity, judge, step)
+        _owed_reads(hub, connector, entity, judge, step, Lane.DELTA, UPDATED)
+        _backfill(hub, connector, entity, judge, step, full=full)
+    except SyncError as error:
+        _trouble(hub, step, system, entity, error)
+    return step
+
+
+def news(hub: Hub, system: System, entity: Entity, judge: Judge, step: Step) -> None:
+    """One round of the feeds that tell what changed since the watermark."""
+    connector = hub.connectors[system]
+    for feed in connector.feeds():
+        if feed.entity is entity and feed.kind in ("walk", "ascending", "window"):
+            cursor, _ = load_cursor(hub, system, feed)
+            if cursor.watermark is not None or feed.kind != "walk":
+                _walk(hub, connector, feed, judge, step, Lane.DELTA)
+
+
+def _backfill(hub: Hub, connector: Connector, entity: Entity, judge: Judge, step: Step, *, full: bool) -> None:
+    for feed in connector.feeds():
+        if feed.entity is not entity:
+            continue
+        cursor, listed_at = load_cursor(hub, connector.system, feed)
+        first = (feed.kind == "walk" and cursor.watermark is None) or (feed.kind == "list" and listed_at is None)
+        unfinished = feed.kind == "list" and cursor.walk is not None
+        if not (first or unfinished or (full and feed.kind in ("walk", "list"))):
+            continue
+        if hub.over(0.5):
+            step.complete = False
+            return
+        if full and not first and not unfinished:
+            cursor = Cursor()
+        if not _walk(hub, connector, feed, judge, step, Lane.BACKFILL, cursor=cursor):
+            step.complete = False
+            return
+    _owed_reads(hub, connector, entity, judge, step, Lane.BACKFILL, REST)
+
+
+def load_cursor(hub: Hub, system: System, feed: Feed) -> tuple[Cursor, datetime | None]:
+    """Position of a feed and when it was last listed in full."""
+    with hub.ledger.read() as conn:
+        row = conn.execute(select(CURSOR).where(CURSOR.c.system == system, CURSOR.c.feed == feed.name)).first()
+    if row is None:
+        return Cursor(), None
+    return Cursor(row.watermark, row.walk), row.listed_at
+
+
+def _walk(
+    hub: Hub, connector: Connector, feed: Feed, judge: Judge, step: Step, lane: Lane, *, cursor: Cursor | None = None
+) -> bool:
+    """Page by page to the end; False when the slice asked to stop before it."""
+    system = connector.system
+    if cursor is None:
+        cursor, _ = load_cursor(hub, system, feed)
+    listing = cursor.watermark is None or feed.kind == "list"
+    began = hub.now()
+    if cursor.walk is None:
+        cursor = connector.start(feed, cursor, now=began)
+        _save_cursor(hub, system, feed, cursor, walk_started_at=began)
+    else:
+        began = _walk_began(hub, system, feed) or began
+    pages = rows = due = 0
+    floor = (cursor.walk or {}).get("floor")
+    while True:
+        page = connector.pull(feed, cursor, lane=lane)
+        pages += 1
+        rows += len(page.rows)
+        due += sum(1 for row in page.rows if floor is None or row.stamp is None or row.stamp.isoformat() >= floor)
+        cursor = page.cursor
+        with hub.ledger.begin() as conn:
+            taken = take(hub, conn, system, page.rows, judge, fresh_list=listing)
+            _park_bad(hub, conn, system, feed.entity, page.bad)
+            _write_cursor(
+                hub, conn, system, feed, cursor, rows=len(page.rows), total=page.total,
+                polled_at=began if page.complete else None,
+                listed_at=began if page.complete else None,
+            )
+        _tell(step, taken)
+        hub.progress(Progress(f"{step.name} {feed.name}", pages, rows, pages, page.total))
+        if page.complete or (lane is Lane.BACKFILL and (hub.over(0.5) or hub.news_waits())):
+            hub.walks.append((system, feed, due))
+            return page.complete
+
+
+def _walk_began(hub: Hub, system: System, feed: Feed) -> datetime | None:
+    with hub.ledger.read() as conn:
+        row = conn.execute(
+            select(CURSOR.c.walk_started_at).where(CURSOR.c.system == system, CURSOR.c.feed == feed.name)
+        ).first()
+    return row.walk_started_at if row else None
+
+
+def _save_cursor(hub: Hub, system: System, feed: Feed, cursor: Cursor, **facts: Any) -> None:
+    with hub.ledger.begin() as conn:
+        _write_cursor(hub, conn, system, feed, cursor, **facts)
+
+
+def _write_cursor(
+    hub: Hub,
+    conn: Connection,
+    system: System,
+    feed: Feed,
+    cursor: Cursor,
+    *,
+    rows: int = 0,
+    total: int | None = None,
+    **times: datetime | None,
+) -> None:
+    values = {"watermark": cursor.watermark, "walk": cursor.walk} | {k: v for k, v in times.items() if v is not None}
+    if total is not None:
+        values["total"] = total
+    statement = insert_for(conn, CURSOR).values(system=str(system), feed=feed.name, rows=rows, **values)
+    conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=["system", "feed"], set_=values | {"rows": CURSOR.c.rows + rows}
+        )
+    )
+
+
+def _park_bad(
+    hub: Hub, conn: Connection, system: System, entity: Entity, bad: Sequence[tuple[str, str]]
+) -> None:
+    now = hub.now()
+    journal.park(
+        conn,
+        [
+            {
+                "system": str(system), "entity": str(entity), "record_id": None, "external_id": external_id,
+                "field": "*", "hash": "", "code": "UNREADABLE_ROW", "words": reason, "at": now,
+                "remedy": "Correct the object in its system; the next read takes it.",
+            }
+            for external_id, reason in bad
+        ],
+    )
+
+
+def _tell(step: Step, taken: Taken) -> None:
+    step.count("observed", taken.observed)
+    step.count("ignored", taken.ignored)
+    if taken.gone:
+        step.count("gone", taken.gone)
+
+
+def _trouble(hub: Hub, step: Step, system: System, entity: Entity, error: SyncError) -> None:
+    """A system's trouble is a fact of the run; only the Halt family without a system goes up."""
+    if error.system is None and not isinstance(error, Retryable):
+        raise error
+    hub.troubled.add(system)
+    step.complete = False
+    step.trouble.append(
+        {"system": str(system), "entity": str(entity), "code": error.code, "count": 1, "remedy": error.remedy}
+    )
+
+
+# --- reads by id ------------------------------------------------------------------------------------------------
+
+
+def _owed_reads(
+    hub: Hub, connector: Connector, entity: Entity, judge: Judge, step: Step, lane: Lane, worst: int
+) -> None:
+    """Reads by id: those that a hint asked for, then attributes that lists hide, the most urgent first."""
+    system = connector.system
+    with hub.ledger.read() as conn:
+        again = links.read_again(conn, system, entity, FETCH_BATCH * 10)
+    if again:
+        step.count("fenced_reads", fetch(hub, system, entity, again, judge, lane=lane))
+    if (system, entity) not in DETAILED:
+        return
+    batch = 10
+    while True:
+        with hub.ledger.read() as conn:
+            ids = links.details_owed(conn, system, entity, batch, worst)
+            left = links.count_details(conn, system, entity) if ids else 0
+        if not ids:
+            return
+        fetch(hub, system, entity, ids, judge, lane=lane)
+        hub.did(system, "details", len(ids))
+        step.count("details", len(ids))
+        hub.progress(Progress(f"{step.name} details", rows=int(step.counts["details"]), total=left))
+        if lane is Lane.BACKFILL and (hub.over(0.5) or hub.news_waits()):
+            step.complete = False
+            return
+
+
+def fetch(hub: Hub, system: System, entity: Entity, ids: Sequence[str], judge: Judge, *, lane: Lane) -> int:
+    """Fenced reads: begun after the fence, so they are the truth whatever their stamp. Gives how many answered."""
+    connector = hub.connectors[system]
+    count = 0
+    for start in range(0, len(ids), FETCH_BATCH):
+        chunk = list(ids[start : start + FETCH_BATCH])
+        with hub.ledger.begin() as conn:
+            begun = number(conn)
+        rows = list(connector.fetch(entity, chunk, lane=lane))
+        count += len(rows)
+        with hub.ledger.begin() as conn:
+            take(hub, conn, system, rows, judge, begun=begun)
+            _answered(conn, system, entity, chunk)
+    return count
+
+
+def _answered(conn: Connection, system: System, entity: Entity, ids: Sequence[str]) -> None:
+    conn.execute(
+        sql_update(links.LINK)
+        .where(links.LINK.c.system == system, links.LINK.c.entity == entity, links.LINK.c.external_id.in_(ids))
+        .values(again=False, detail=0)
+    )
+
+
+# --- taking rows ------------------------------------------------------------------------------------------------
+
+
+def take(
+    hub: Hub,
+    conn: Connection,
+    system: System,
+    rows: Sequence[Row],
+    judge: Judge,
+    *,
+    begun: int | None = None,
+    fresh_list: bool = False,
+) -> Taken:
+    """Rows of one page → observations, shadows and dirty marks, in the caller's transaction.
+
+    `begun` is the ledger number at which a fenced read began. Rows of several entities may be mixed.
+    """
+    taken = Taken()
+    for entity in dict.fromkeys(row.entity for row in rows):
+        _take(hub, conn, system, entity, [row for row in rows if row.entity is entity], judge, taken, begun, fresh_list)
+    return taken
+
+
+def _take(
+    hub: Hub,
+    conn: Connection,
+    system: System,
+    entity: Entity,
+    rows: Sequence[Row],
+    judge: Judge,
+    taken: Taken,
+    begun: int | None,
+    fresh_list: bool,
+) -> None:
+    known = links.links_by_external(conn, system, entity, sorted({row.external_id for row in rows}))
+    maps = hub.maps(entity).get(system, {})
+    shown = [(row, {n: v for n, v in observe(system, entity, row.attributes).items() if n in maps}) for row in rows]
+    overtaken = {
+        str(link.record_id)
+        for row, fields in shown
+        if (link := known.get(row.external_id)) is not None and link.record_id and _overtakes(link, fields, maps)
+    }
+    if overtaken and judge is None:
+        for link in known.values():
+            link.again = link.again or str(link.record_id) in overtaken
+        links.save_links(conn, [link for link in known.values() if str(link.record_id) in overtaken])
+        shown = [(r, f) for r, f in shown if str(getattr(known.get(r.external_id), "record_id", None)) not in overtaken]
+    elif overtaken and judge is not None:
+        judge(conn, overtaken)
+        known = links.links_by_external(conn, system, entity, sorted({row.external_id for row in rows}))
+    touched: dict[str, Link] = {}
+    observations: list[dict[str, Any]] = []
+    more: list[str] = []
+    dirty: set[str] = set()
+    now = hub.now()
+    for row, fields in shown:
+        link = known.get(row.external_id)
+        if not row.attributes and row.evidence is None:
+            more.append(row.external_id)
+            continue
+        if link is not None and link.state is not LinkState.ACTIVE and begun is None:
+            continue
+        if link is None:
+            if row.evidence is not None:
+                continue
+            link = Link(0, None, system, entity, row.external_id, created_at=row.created_at)
+            known[row.external_id] = link
+        owed = link.detail
+        kept = _take_row(hub, link, row, fields, maps, taken, begun, fresh_list, now)
+        if kept is None:
+            continue
+        touched[link.external_id] = link
+        if kept:
+            observations.append(kept)
+        if link.record_id and (kept.get("taken") or (owed and not link.detail)):
+            dirty.add(str(link.record_id))
+    links.save_links(conn, touched.values())
+    journal.add_observations(conn, observations)
+    taken.dirty |= dirty
+    links.mark_dirty(conn, dirty)
+    if more and (system, entity) in DETAILED:
+        links.owe_detail(conn, system, entity, more, HAS_MORE)
+
+
+def stays(mapping: FieldMap, old: Json, new: Json) -> bool:
+    """Whether what a system showed first outlasts a later showing (the first message of a ticket)."""
+    return old is not UNSET and mapping.keep is not None and mapping.keep(old, new)
+
+
+def _overtakes(link: Link, fields: dict[str, Json], maps: dict[str, FieldMap]) -> bool:
+    """A shadow never steps over a change that nobody judged."""
+    return any(
+        name in link.cells and link.cells[name].changed and link.cells[name].shadow != theirs
+        for name, theirs in fields.items()
+        if name in maps
+    )
+
+
+def _take_row(
+    hub: Hub,
+    link: Link,
+    row: Row,
+    fields: dict[str, Json],
+    maps: dict[str, FieldMap],
+    taken: Taken,
+    begun: int | None,
+    fresh_list: bool,
+    now: datetime,
+) -> dict[str, Any] | None:
+    """One row against its link. None: nothing to save; {}: save the link; else also keep this observation."""
+    if row.evidence is not None:
+        return _take_evidence(hub, link, row, taken, now)
+    fresh = {
+        name: theirs
+        for name, theirs in fields.items()
+        if (cell := link.cells.get(name)) is None
+        or cell.shadow is UNSET
+        or (cell.shadow != theirs and not stays(maps[name], cell.shadow, theirs))
+    }
+    verdict = _order(link, row, bool(fresh), begun)
+    if verdict == "later":
+        link.again = True
+        taken.again += 1
+        return _observation(hub, row, fresh, now, taken=False)
+    if verdict == "ignore":
+        taken.ignored += 1
+        return None
+    if verdict == "hint":
+        link.again = True
+        taken.again += 1
+        return {}
+    newer = row.stamp is not None and row.stamp != link.stamp
+    reads_again = _owe(link, row, newer, fresh_list)
+    if not fresh and not newer and not reads_again and link.id and begun is None:
+        return None
+    _move(link, row, fresh, begun, now)
+    if not fresh:
+        return {}
+    taken.observed += 1
+    return _observation(hub, row, fresh, now, taken=True)
+
+
+def _order(link: Link, row: Row, differs: bool, begun: int | None) -> str:
+    """take, later (an own write is unsettled), ignore (older than what we know), hint (read by id)."""
+    if link.unsettled:
+        return "later" if differs else "ignore"
+    if begun is not None and row.channel is Channel.BY_ID:
+        return "take" if begun >= link.fence else "later"
+    if row.version is not None and link.version is not None:
+        return "take" if row.version > link.version or (row.version == link.version and not differs) else "ignore"
+    if row.stamp is None or link.stamp is None:
+        return "take"
+    if row.stamp < link.stamp:
+        return "ignore"
+    if row.stamp == link.stamp and differs and _shown_before(link, row):
+        return "hint"
+    return "take"
+
+
+def _shown_before(link: Link, row: Row) -> bool:
+    """A row with an equal stamp may add fields that were unread; only other content of known fields is a hint."""
+    fields = observe(row.system, row.entity, row.attributes)
+    return any(
+        name in link.cells and link.cells[name].shadow is not UNSET and link.cells[name].shadow != theirs
+        for name, theirs in fields.items()
+    )
+
+
+def _owe(link: Link, row: Row, newer: bool, fresh_list: bool) -> bool:
+    """A list row of a system whose lists hide attributes: an updated object is read at once, a listed one later."""
+    if (row.system, row.entity) not in DETAILED or row.channel is Channel.BY_ID or row.channel is Channel.ANSWER:
+        return False
+    if link.id and not newer:
+        return False
+    priority = REST if fresh_list else UPDATED
+    if link.id and fresh_list and link.stamp is not None:
+        priority = UPDATED
+    if link.detail == 0 or priority < link.detail:
+        link.detail = priority
+        return True
+    return False
+
+
+def _move(link: Link, row: Row, fresh: dict[str, Json], begun: int | None, now: datetime) -> None:
+    for name, theirs in fresh.items():
+        link.cell(name).shadow = theirs
+        link.cell(name).apart = False
+    if row.stamp is not None:
+        link.stamp = row.stamp if link.stamp is None or begun is not None else max(row.stamp, link.stamp)
+    if row.version is not None:
+        link.version = row.version
+    if row.carry is not None:
+        link.carry = row.carry
+    if begun is not None:
+        link.detail = 0
+        link.again = False
+    marker = row.attributes.get(MARKERS[row.system])
+    if isinstance(marker, str) and marker:
+        link.marker = marker
+    link.read_at = now
+    if link.state is LinkState.GONE and begun is not None:
+        link.state = LinkState.ACTIVE
+
+
+def _take_evidence(hub: Hub, link: Link, row: Row, taken: Taken, now: datetime) -> dict[str, Any] | None:
+    """Deletes and merges are recorded: the id is gone or barred; what follows for the record is a later judgement."""
+    evidence = row.evidence
+    if evidence is None or link.state is not LinkState.ACTIVE or link.unsettled:
+        return None
+    link.state = LinkState.BARRED if evidence.kind == "merged" else LinkState.GONE
+    link.into = evidence.into
+    link.detail, link.again = 0, False
+    taken.gone += 1
+    return _observation(hub, row, {}, now, taken=True)
+
+
+def _observation(hub: Hub, row: Row, fields: dict[str, Json], now: datetime, *, taken: bool) -> dict[str, Any]:
+    evidence = {"kind": row.evidence.kind, "into": row.evidence.into} if row.evidence else None
+    return {
+        "system": str(row.system),
+        "entity": str(row.entity),
+        "external_id": row.external_id,
+        "fields": fields,
+        "mapping_version": hub.mapping_version,
+        "source_stamp": row.stamp,
+        "row_version": row.version,
+        "observed_at": now,
+        "channel": str(row.channel),
+        "evidence": evidence,
+        "taken": taken,
+        "run": hub.run,
+    }
+
+

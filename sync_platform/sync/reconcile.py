@@ -1,0 +1,382 @@
+"""Reconcile: every dirty record is identified, merged and planned; one transaction a batch.
+
+The rules are pure and live in `core`; this module loads what a batch touches, calls them, and stores what they said.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from sync_platform.core.identity import Key, Known, Placement, place
+from sync_platform.core.mappings import attributes_of, match_keys
+from sync_platform.core.merge import Merged, Scene, merge
+from sync_platform.core.plan import Facts, Planned, plan
+from sync_platform.core.records import Decision, Entity, Lane, Link, LinkState, PlannedWrite, Record, RecordId, System
+from sync_platform.core.records import payload_hash
+from sync_platform.ledger import journal, links, outbox
+from sync_platform.sync import pull
+from sync_platform.sync.hub import Customers, Hub, Progress, Step
+
+PLACE_BATCH = 500
+JUDGE_BATCH = 300
+MATCHED = frozenset({"email", "phone", "number"})
+
+
+def reconcile(hub: Hub, entity: Entity) -> Step:
+    """Work off everything that is to be identified or judged; asks for one more round of news where a create needs it."""
+    step = Step(f"records/{entity}s")
+    judge_all(hub, entity, step)
+    rounds = _rounds_needed(hub, entity)
+    if rounds:
+        look = Step(step.name)
+        for system in sorted(rounds):
+            hub.did(system, f"rounds:{entity}")
+            try:
+                pull.news(hub, system, entity, judge_now(hub, entity), look)
+            except Exception as error:
+                pull._trouble(hub, step, system, entity, error)  # type: ignore[arg-type]  # noqa: SLF001
+        judge_all(hub, entity, step)
+    return step
+
+
+def judge_all(hub: Hub, entity: Entity, step: Step) -> None:
+    """Identify, then judge in batches, until nothing is left that can be judged now."""
+    while _place_batch(hub, entity, step):
+        pass
+    after = ""
+    while True:
+        with hub.ledger.begin() as conn:
+            ready = _ready(hub, conn, entity)
+            records = links.dirty_records(conn, entity, JUDGE_BATCH, after)
+            if not records:
+                return
+            after = str(records[-1].id)
+            ripe = [record for record in records if ready or record.settled]
+            if ripe:
+                _judge(hub, conn, entity, ripe, step)
+        hub.progress(Progress(step.name, rows=int(step.counts.get("judged", 0))))
+
+
+def judge_now(hub: Hub, entity: Entity) -> pull.Judge:
+    """A judge for changes that are about to be overtaken, inside the caller's transaction."""
+
+    def judge(conn: Connection, record_ids: Iterable[str]) -> None:
+        records = links.records_by_id(conn, sorted(record_ids))
+        if records:
+            _judge(hub, conn, entity, list(records.values()), Step(f"records/{entity}s"))
+
+    return judge
+
+
+def _ready(hub: Hub, conn: Connection, entity: Entity) -> bool:
+    """New records are judged when every system was listed once: then order of arrival decides nothing."""
+    return all(hub.listed(conn, entity).values())
+
+
+# --- identify ---------------------------------------------------------------------------------------------------
+
+
+def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
+    """Give a record to objects without one; False when there are none."""
+    with hub.ledger.begin() as conn:
+        batch = links.unplaced(conn, entity, PLACE_BATCH)
+        if not batch:
+            return False
+        keys = {link.id: link_keys(hub, link) for link in batch}
+        known = _known(conn, [key for found in keys.values() for key in found])
+        born: dict[RecordId, Record] = {}
+        reviews: list[dict[str, Any]] = []
+        for link in batch:
+            placement = place(link.system, keys[link.id], known)
+            link.record_id = _settle_place(hub, link, placement, born, reviews)
+            known.learn(link.record_id, link.system, keys[link.id])
+            step.count("linked" if placement.kind == "link" else "born")
+        links.insert_records(conn, born.values())
+        links.save_links(conn, batch)
+        placed = {str(link.record_id) for link in batch}
+        links.mark_dirty(conn, placed)
+        links.save_keys(
+            conn, [(k, v, str(link.record_id)) for link in batch for k, v in keys[link.id] if k in MATCHED]
+        )
+        journal.open_review(conn, reviews)
+        if entity is Entity.CUSTOMER:
+            links.mark_awaiting(conn, [f"{link.system}:{link.external_id}" for link in batch])
+            links.mark_dirty_children(conn, placed - {str(record) for record in born})
+    return True
+
+
+def _settle_place(
+    hub: Hub, link: Link, placement: Placement, born: dict[RecordId, Record], reviews: list[dict[str, Any]]
+) -> RecordId:
+    if placement.kind == "link" and placement.record is not None:
+        return placement.record
+    record = Record(RecordId(uuid.uuid4().hex), link.entity, born_at=hub.now(), twin=placement.kind != "new")
+    born[record.id] = record
+    if placement.kind != "new":
+        reviews.append(
+            {
+                "kind": placement.kind,
+                "entity": str(link.entity),
+                "record_id": str(record.id),
+                "link_id": link.id,
+                "field": None,
+                "claims": [{"key": key, "record": candidate} for key, candidate in placement.evidence],
+                "at": hub.now(),
+            }
+        )
+    return record.id
+
+
+def link_keys(hub: Hub, link: Link) -> list[Key]:
+    """All match keys that a link shows now, and the marker of ours that it carries."""
+    maps = hub.maps(link.entity).get(link.system, {})
+    attributes: dict[str, Any] = {}
+    for name, mapping in maps.items():
+        cell = link.cells.get(name)
+        if mapping.match and cell is not None and not cell.unread:
+            attributes |= attributes_of(mapping, cell.shadow)
+    keys = list(match_keys(link.system, link.entity, attributes, hub.lexicon(link.system, link.entity)))
+    if link.marker:
+        keys.insert(0, ("marker", link.marker))
+    return keys
+
+
+def _known(conn: Connection, keys: Sequence[Key]) -> Known:
+    by_key = links.records_by_key(conn, [key for key in keys if key[0] in MATCHED])
+    candidates = {str(record) for records in by_key.values() for record in records}
+    markers = [value for kind, value in keys if kind == "marker"]
+    existing = set(links.records_by_id(conn, markers)) if markers else set()
+    candidates |= existing
+    emails = {
+        RecordId(record): {value for kind, value in found if kind == "email"}
+        for record, found in links.keys_of(conn, candidates).items()
+    }
+    linked = {RecordId(record): found for record, found in links.active_systems(conn, candidates).items()}
+    return Known(by_key, emails, linked, lambda record: str(record) in existing)
+
+
+# --- judge ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one transaction of decisions writes."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    writes: list[PlannedWrite] = field(default_factory=list)
+    reviews: list[dict[str, Any]] = field(default_factory=list)
+    parked: list[dict[str, Any]] = field(default_factory=list)
+    still_dirty: dict[str, bool] = field(default_factory=dict)
+    wanted: set[str] = field(default_factory=set)
+    new_keys: list[tuple[str, str, str]] = field(default_factory=list)
+    old_keys: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record], step: Step) -> None:
+    ids = [str(record.id) for record in records]
+    all_links = links.links_of(conn, ids)
+    active = {key: [link for link in found if link.state is LinkState.ACTIVE] for key, found in all_links.items()}
+    keys = _refresh_keys(hub, conn, entity, active) if entity is Entity.CUSTOMER else {}
+    lexicons = hub.lexicons(conn, entity, _customers(records, active) if entity is Entity.TICKET else None)
+    late = journal.late_of(conn, [link.id for found in active.values() for link in found], hub.now())
+    conditions = _Conditions.load(hub, conn, entity, ids, keys)
+    batch = _Batch()
+    at = journal.next_decision(conn)
+    maps = hub.maps(entity)
+    for record in records:
+        scene = Scene(
+            record, active[str(record.id)], hub.policy.entities[entity], maps, lexicons, at,
+            late={key: value for key, (_, value) in late.items()},
+        )
+        seen_reviews = set(record.reviews)
+        merged = merge(scene)
+        at = scene.next_number
+        facts = conditions.facts(record, all_links[str(record.id)])
+        planned = plan(scene, facts)
+        _collect(hub, record, scene, merged, planned, conditions, batch, step)
+        for name in seen_reviews - set(record.reviews):
+            journal.close_review(conn, str(record.id), name, hub.now())
+    for (link_id, name), (late_id, _) in late.items():
+        if any(d.rule == "late" and d.field == name and d.claims and d.claims[0].link_id == link_id for d in batch.decisions):
+            journal.use_late(conn, late_id, name)
+    _store(hub, conn, entity, records, active, batch, step)
+
+
+def _collect(
+    hub: Hub,
+    record: Record,
+    scene: Scene,
+    merged: Merged,
+    planned: Planned,
+    conditions: _Conditions,
+    batch: _Batch,
+    step: Step,
+) -> None:
+    batch.decisions += merged.decisions
+    batch.writes += planned.writes
+    now = hub.now()
+    for name in merged.reviews:
+        claims = [claim.dump() for claim in record.reviews.get(name, [])]
+        batch.reviews.append(
+            {"kind": "field", "entity": str(record.entity), "record_id": str(record.id), "link_id": None,
+             "field": name, "claims": claims, "at": now}
+        )
+    for bad in merged.unreadable:
+        shadow = next(link.cell(bad.field).shadow for link in scene.links if link.id == bad.link_id)
+        batch.parked.append(
+            {"system": str(bad.system), "entity": str(record.entity), "record_id": str(record.id),
+             "link_id": bad.link_id, "external_id": None, "field": bad.field, "hash": payload_hash(shadow),
+             "code": "UNREADABLE", "words": bad.reason, "at": now,
+             "remedy": "Correct the value in its system; the next read takes it."}
+        )
+    if "not_read_yet" in planned.awaits.values() and str(record.id) in conditions.rounds:
+        batch.still_dirty[str(record.id)] = True
+    for link in scene.links:
+        link.awaits = _awaits(record, link, merged)
+    customer = record.fields.get("customer")
+    if record.entity is Entity.TICKET and customer:
+        batch.wanted.add(str(customer))
+    step.count("judged")
+    step.count("conflicts", sum(1 for d in merged.decisions if len(d.claims) > 1))
+    step.count("reverted", sum(1 for d in merged.decisions if d.rule in ("refused", "empty_keeps")))
+    step.count("gaps", len(planned.gaps))
+    for decision in merged.decisions:
+        step.show(record=str(record.id), field=decision.field, rule=decision.rule, cause=decision.cause)
+
+
+def _awaits(record: Record, link: Link, merged: Merged) -> str | None:
+    """A ticket that shows a customer nobody knows yet is judged again when that customer gets a record."""
+    if record.entity is not Entity.TICKET or "customer" not in merged.waiting or "customer" not in link.cells:
+        return None
+    shadow = link.cells["customer"].shadow
+    return f"{link.system}:{shadow}" if shadow else None
+
+
+def _customers(records: Sequence[Record], active: Mapping[str, Sequence[Link]]) -> Customers:
+    wanted = Customers()
+    for record in records:
+        if record.fields.get("customer"):
+            wanted.records.add(str(record.fields["customer"]))
+        for link in active[str(record.id)]:
+            cell = link.cells.get("customer")
+            if cell is not None and not cell.unread:
+                wanted.refer(link.system, cell.shadow)
+                wanted.refer(link.system, cell.base or None)
+    return wanted
+
+
+def _refresh_keys(
+    hub: Hub, conn: Connection, entity: Entity, active: Mapping[str, Sequence[Link]]
+) -> dict[str, set[Key]]:
+    """Match keys follow what the links show: new ones are added, ones that nobody shows any more go."""
+    stored = links.keys_of(conn, active)
+    now: dict[str, set[Key]] = {}
+    for record_id, found in active.items():
+        now[record_id] = {key for link in found for key in link_keys(hub, link) if key[0] in MATCHED}
+    links.save_keys(
+        conn, [(k, v, r) for r, keys in now.items() for k, v in keys - stored.get(r, set())]
+    )
+    dropped = [(k, v, r) for r, keys in stored.items() for k, v in keys - now.get(r, set())]
+    links.drop_keys(conn, dropped)
+    freed = links.records_by_key(conn, [(kind, value) for kind, value, _ in dropped])
+    links.mark_dirty(conn, {str(r) for records in freed.values() for r in records} - set(active))
+    return now
+
+
+@dataclass(slots=True)
+class _Conditions:
+    """What a create needs to know, for a batch."""
+
+    hub: Hub
+    listed: dict[System, bool]
+    polled: dict[System, Any]
+    shared: set[str]
+    parked: dict[str, dict[tuple[System, str], str]]
+    keyed: bool
+    rounds: set[str] = field(default_factory=set)
+
+    @classmethod
+    def load(
+        cls, hub: Hub, conn: Connection, entity: Entity, ids: Sequence[str], keys: Mapping[str, set[Key]]
+    ) -> _Conditions:
+        strong = {key for found in keys.values() for key in found if key[0] in ("email", "phone")}
+        holders = links.records_by_key(conn, strong) if strong else {}
+        shared = {str(r) for records in holders.values() if len(records) > 1 for r in records}
+        return cls(
+            hub, hub.listed(conn, entity), hub.polled(conn, entity), shared,
+            journal.parked_of(conn, ids), entity is Entity.CUSTOMER,
+        )
+
+    def facts(self, record: Record, all_links: Sequence[Link]) -> Facts:
+        active = {link.system for link in all_links if link.state is LinkState.ACTIVE}
+        unread = any(link.detail for link in all_links if link.state is LinkState.ACTIVE)
+        creatable = set()
+        for system in self.hub.connectors:
+            others = [s for s in self.hub.connectors if s != system]
+            if not all(self.listed.values()) or unread or str(record.id) in self.shared:
+                continue
+            if self.keyed and any(not self._read_since(record, other, active) for other in others):
+                self.rounds.add(str(record.id))
+                continue
+            creatable.add(system)
+        return Facts(
+            creatable=creatable,
+            ever_linked={link.system for link in all_links},
+            parked=self.parked.get(str(record.id), {}),
+            wanted=record.wanted,
+        )
+
+    def _read_since(self, record: Record, system: System, active: set[System]) -> bool:
+        """A system that already has a link cannot show this person again as somebody new to us."""
+        if system in active:
+            return True
+        at = self.polled.get(system)
+        return at is not None and (record.born_at is None or at >= record.born_at)
+
+
+def _rounds_needed(hub: Hub, entity: Entity) -> set[System]:
+    """Systems to read once more because a record was born since their last round."""
+    if entity is not Entity.CUSTOMER:
+        return set()
+    with hub.ledger.read() as conn:
+        if not _ready(hub, conn, entity):
+            return set()
+        waiting = links.dirty_records(conn, entity, 1)
+        if not waiting:
+            return set()
+        polled = hub.polled(conn, entity)
+        newest = max((record.born_at for record in links.dirty_records(conn, entity, JUDGE_BATCH) if record.born_at), default=None)
+    if newest is None:
+        return set()
+    return {
+        system for system, at in polled.items() if system not in hub.troubled and (at is None or at < newest)
+    }
+
+
+def _store(
+    hub: Hub,
+    conn: Connection,
+    entity: Entity,
+    records: Sequence[Record],
+    active: Mapping[str, Sequence[Link]],
+    batch: _Batch,
+    step: Step,
+) -> None:
+    now = hub.now()
+    journal.add_decisions(conn, batch.decisions, policy=hub.policy.hash, at=now, run=hub.run)
+    links.save_records(conn, records, dirty=batch.still_dirty)
+    links.save_links(conn, [link for found in active.values() for link in found])
+    lane = Lane.BACKFILL if hub.loading(conn) else Lane.INTERACTIVE
+    outbox.replace_planned(
+        conn, [str(record.id) for record in records], batch.writes, at=now, run=hub.run, lane=lane
+    )
+    journal.open_review(conn, batch.reviews)
+    journal.park(conn, batch.parked)
+    links.mark_wanted(conn, batch.wanted)
+    step.count("in_review", len(batch.reviews))
+    step.count("decisions", len(batch.decisions))

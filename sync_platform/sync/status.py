@@ -1,0 +1,115 @@
+"""Status: what the ledger says about now. Asks no system."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, System
+from sync_platform.ledger import accounts as stamps
+from sync_platform.ledger import journal, outbox
+from sync_platform.ledger.database import Ledger
+from sync_platform.ledger.links import LINK, RECORD
+from sync_platform.ledger.tables import BudgetRow, CursorRow, InboxRow, LeaseRow, RunRow
+from sync_platform.settings import Settings
+from sync_platform.sync.cycle import utc, writes_allowed
+
+BUDGET = BudgetRow.__table__  # type: ignore[attr-defined]
+CURSOR = CursorRow.__table__  # type: ignore[attr-defined]
+INBOX = InboxRow.__table__  # type: ignore[attr-defined]
+LEASE = LeaseRow.__table__  # type: ignore[attr-defined]
+RUN = RunRow.__table__  # type: ignore[attr-defined]
+
+
+def status(settings: Settings) -> dict[str, Any]:
+    """The `status` object of the commands. Raises NotSetUp and LedgerUnreachable."""
+    ledger = Ledger.open(settings.ledger_url, migrate=False)
+    try:
+        stamped = {str(s): found for s in SYSTEMS if (found := stamps.stamped(ledger, s)) is not None}
+        with ledger.read() as conn:
+            now = ledger.now(conn)
+            cursors = conn.execute(select(CURSOR.c.system, func.min(CURSOR.c.polled_at)).group_by(CURSOR.c.system))
+            polled = {row[0]: row[1] for row in cursors}
+            body = {
+                "entities": {str(entity): _entity(conn, entity) for entity in ENTITIES},
+                "inbox": int(
+                    conn.execute(
+                        select(func.count()).select_from(INBOX).where(INBOX.c.drained_at.is_(None))
+                    ).scalar_one()
+                ),
+                "last_run": _last_run(conn),
+            }
+        with ledger.pacing_read() as conn:
+            budgets = conn.execute(select(BUDGET)).all()
+            lease = conn.execute(select(LEASE).where(LEASE.c.name == "cycle")).first()
+        sandbox = all(flag for _, flag in stamped.values()) if stamped else settings.target == "sandbox"
+        return {
+            "target": "sandbox" if sandbox else "live",
+            "writes": "on" if writes_allowed(settings, sandbox) else "off",
+            "systems": {
+                str(system): {
+                    "account": stamped.get(str(system), ("", False))[0],
+                    "lag_s": _lag(polled.get(str(system)), now),
+                    "budget": _budget(budgets, system),
+                }
+                for system in SYSTEMS
+            },
+            **body,
+            "lease": _lease(lease, now),
+        }
+    finally:
+        ledger.close()
+
+
+def _entity(conn: Any, entity: Entity) -> dict[str, Any]:
+    links = conn.execute(
+        select(LINK.c.system, func.count())
+        .where(LINK.c.entity == entity, LINK.c.state == "active")
+        .group_by(LINK.c.system)
+    )
+    records = conn.execute(select(func.count()).select_from(RECORD).where(RECORD.c.entity == entity)).scalar_one()
+    open_ = outbox.count_open(conn)
+    parked = journal.count_parked(conn)
+    return {
+        "records": int(records),
+        "links": {row[0]: int(row[1]) for row in links},
+        "pending": sum(count for (_, of, _, _), count in open_.items() if of == str(entity)),
+        "in_review": journal.count_reviews(conn).get(str(entity), 0),
+        "parked": sum(count for (_, of), count in parked.items() if of == str(entity)),
+    }
+
+
+def _last_run(conn: Any) -> dict[str, Any] | None:
+    row = conn.execute(select(RUN).where(RUN.c.ended_at.is_not(None)).order_by(RUN.c.ended_at.desc()).limit(1)).first()
+    if row is None:
+        return None
+    return {
+        "run": row.id,
+        "kind": row.kind,
+        "started_at": utc(row.started_at),
+        "ended_at": utc(row.ended_at),
+        "outcome": row.outcome,
+        "complete": row.complete,
+        "errors": row.errors or [],
+    }
+
+
+def _lag(at: datetime | None, now: datetime) -> float | None:
+    return round((now - at).total_seconds(), 1) if at else None
+
+
+def _budget(rows: Any, system: System) -> dict[str, Any]:
+    """The tightest limit of a system: what it allows, and how much of it is in use now."""
+    of_system = [row for row in rows if row.key.split("/")[0] == str(system)]
+    if not of_system:
+        return {"limit": None, "window_s": None, "used": 0}
+    row = min(of_system, key=lambda r: (r.window_s < 5, r.allowed / r.window_s))
+    return {"limit": row.allowed, "window_s": row.window_s, "used": int(row.used)}
+
+
+def _lease(row: Any, now: datetime) -> dict[str, Any] | None:
+    if row is None or row.expires_at <= now:
+        return None
+    return {"owner": row.owner, "pid": row.pid, "taken_at": utc(row.taken_at), "expires_at": utc(row.expires_at)}
