@@ -1,7 +1,7 @@
 """The ERP as one side: SQL tables on SQLite or PostgreSQL, with a change log as feed.
 
-It knows the tables and nothing of records, decisions or the other systems. There is no rate limit; one `spend` counts one
-statement (a page of writes counts as one).
+It knows the tables and nothing of records, decisions or the other systems. There is no rate limit; one `spend` counts
+one statement (a page of writes counts as one).
 
 On PostgreSQL numbers of the log are drawn before their transactions commit, in any order, so the log is read by
 (transaction id, number) and only below the oldest transaction that still runs: what is not visible yet comes later in
@@ -96,7 +96,7 @@ class ErpConnector:
         except DBAPIError as error:
             trouble = _database_error(error)
         if trouble is not None:
-            raise trouble
+            raise trouble from None
 
     # who and what
 
@@ -116,7 +116,7 @@ class ErpConnector:
         """The change log before the list, so that nothing falls between them at a first load."""
         return _FEEDS
 
-    def start(self, feed: Feed, cursor: Cursor | None, *, now: datetime) -> Cursor:
+    def start(self, feed: Feed, cursor: Cursor | None, *, now: datetime) -> Cursor:  # noqa: ARG002  # the protocol's
         """A new walk, or the one under way."""
         return cursor or Cursor()
 
@@ -141,11 +141,10 @@ class ErpConnector:
     def _changed(self, entity: Entity, watermark: str, lane: Lane) -> Page:
         xid, seq = json.loads(watermark)
         log = _CHANGES.c
-        query = select(log.seq, log.row_id, log.op, func.coalesce(log.xid, 0)).where(log.table_name == TABLE[entity])
+        query = select(log.seq, log.row_id, log.xid).where(log.table_name == TABLE[entity])
         if self._postgres:
-            running = text("coalesce(xid, 0) < pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-            after = tuple_(func.coalesce(log.xid, 0), log.seq) > tuple_(xid, seq)
-            query = query.where(after, running).order_by(func.coalesce(log.xid, 0), log.seq)
+            running = text("xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+            query = query.where(tuple_(log.xid, log.seq) > tuple_(xid, seq), running).order_by(log.xid, log.seq)
         else:
             query = query.where(log.seq > seq).order_by(log.seq)
         with self._reading(lane) as conn:
@@ -153,7 +152,7 @@ class ErpConnector:
         if not found:
             return Page((), Cursor(watermark), complete=True)
         rows, bad = self._read(entity, [str(one) for one in dict.fromkeys(row[1] for row in found)], Channel.LIST, lane)
-        position = json.dumps([int(found[-1][3]) if self._postgres else 0, int(found[-1][0])])
+        position = json.dumps([int(found[-1][2]) if self._postgres else 0, int(found[-1][0])])
         complete = len(found) < CHANGES_PAGE
         return Page(rows, Cursor(position, None if complete else {"more": True}), complete, bad=bad)
 
@@ -195,8 +194,8 @@ class ErpConnector:
     def lookup(self, entity: Entity, keys: Sequence[tuple[str, str]], *, lane: Lane) -> Iterator[tuple[int, Row]]:
         """By marker, e-mail (both columns, any case) and phone.
 
-        Phones are free text here: rows are given whose last digits are those of the key, whatever stands between them; the
-        caller compares normalised numbers.
+        Phones are free text here: rows are given whose last digits are those of the key, whatever stands between
+        them; the caller compares normalised numbers.
         """
         table = ErpModel.metadata.tables[TABLE[entity]]
         for start in range(0, len(keys), READ_PAGE):
@@ -225,7 +224,7 @@ class ErpConnector:
 
     # set-up and doctor
 
-    def prepare(self, wanted: Iterable[Wanted]) -> list[Finding]:
+    def prepare(self, wanted: Iterable[Wanted]) -> list[Finding]:  # noqa: ARG002  # columns are fixed
         """Make tables, triggers and identity that are missing; nothing that is there is changed."""
         trouble: Exception | None = None
         findings: list[Finding] = []
@@ -234,8 +233,12 @@ class ErpConnector:
             with self._engine.connect().execution_options(write=True) as conn:
                 before = set(inspect(conn).get_table_names())
                 ErpModel.metadata.create_all(conn)
-                for table in ErpModel.metadata.tables:
-                    findings.append(Finding(f"erp.table.{table}", ok=True, found="there" if table in before else "made"))
+                findings += [
+                    Finding(f"erp.table.{table}", ok=True, found="there" if table in before else "made")
+                    for table in ErpModel.metadata.tables
+                ]
+                for index in (index for table in ErpModel.metadata.tables.values() for index in table.indexes):
+                    index.create(conn, checkfirst=True)
                 findings += self._make_triggers(conn)
                 if conn.execute(text("SELECT count(*) FROM erp_identity")).scalar() == 0:
                     conn.execute(insert(ErpIdentity).values(id=str(uuid.uuid4())))
@@ -243,7 +246,7 @@ class ErpConnector:
         except DBAPIError as error:
             trouble = _database_error(error)
         if trouble is not None:
-            raise trouble
+            raise trouble from None
         return findings
 
     def _triggers(self, conn: Connection) -> set[str]:
@@ -263,7 +266,7 @@ class ErpConnector:
             findings.append(Finding(f"erp.trigger.{name}", ok=True, found="there" if name in there else "made"))
         return findings
 
-    def examine(self, wanted: Iterable[Wanted]) -> list[Finding]:
+    def examine(self, wanted: Iterable[Wanted]) -> list[Finding]:  # noqa: ARG002  # columns are fixed
         """Reachable, tables and columns, triggers, identity."""
         try:
             with self._reading(Lane.INTERACTIVE, "setup") as conn:
@@ -294,11 +297,11 @@ def _engine(url: str) -> Engine:
     trouble = ""
     try:
         engine = create_engine(url, hide_parameters=True)
-    except (ArgumentError, NoSuchModuleError) as error:
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
         trouble = type(error).__name__
     if trouble or engine.dialect.name not in ("sqlite", "postgresql"):
         remedy = "ERP_DATABASE_URL begins with sqlite:/// or postgresql://."
-        raise Misconfigured("the ERP's database URL is not usable", system=System.ERP, remedy=remedy)
+        raise Misconfigured("the ERP's database URL is not usable", system=System.ERP, code=trouble, remedy=remedy)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _on_sqlite_connect)
         event.listen(engine, "begin", _on_sqlite_begin)

@@ -1,8 +1,8 @@
 """The ERP's columns as attributes, and attributes as column values.
 
 Rows are read without types, as other programs write these tables too: SQLite gives text and numbers, PostgreSQL gives
-times, decimals and lists. Attributes are JSON: times as ISO text in UTC with microseconds, `lifetime_value` as a decimal
-text with two places, ids as text.
+times, decimals and lists. Attributes are JSON: times as ISO text in UTC with microseconds, `lifetime_value` as a
+decimal text with two places, ids as text.
 """
 
 from __future__ import annotations
@@ -94,25 +94,29 @@ def column_value(name: str, value: Json) -> Any:
     if value is None:
         return _WHEN_BLANK.get(name)
     try:
-        if name in CHOICES and value not in CHOICES[name]:
-            raise ValueError
-        if name in _TIMES:
-            return moment(value)
-        if name == "lifetime_value":
-            return Decimal(str(value)).quantize(Decimal("0.01"))
-        if name in _INTS or name == "customer_id":
-            return int(value)
-        if name == "marketing_opt_out":
-            if not isinstance(value, bool):
-                raise ValueError
-            return value
-        if name == TAGS:
-            return sorted({str(one) for one in value})
-        text = str(value)
+        return _converted(name, value)
     except (ValueError, TypeError, InvalidOperation):
         trouble = BadInput(f"{name} cannot hold this value", field=name, code="INVALID_VALUE", system=System.ERP)
-    else:
-        if "\x00" not in text:  # PostgreSQL has no place for it
-            return text
-        trouble = BadInput(f"{name} cannot hold this value", field=name, code="INVALID_VALUE", system=System.ERP)
     raise trouble
+
+
+def _converted(name: str, value: Json) -> Any:
+    """Raises ValueError, TypeError or InvalidOperation for what the column cannot hold."""
+    if name in CHOICES and value not in CHOICES[name]:
+        raise ValueError
+    if name in _TIMES:
+        return moment(value)
+    if name == "lifetime_value":
+        return Decimal(str(value)).quantize(Decimal("0.01"))
+    if name in _INTS or name == "customer_id":
+        return int(value)
+    if name == "marketing_opt_out":
+        if not isinstance(value, bool):
+            raise TypeError
+        return value
+    if name == TAGS:
+        return sorted({str(one) for one in value})
+    text = str(value)
+    if "\x00" in text:  # PostgreSQL has no place for it
+        raise ValueError
+    return text

@@ -1,8 +1,9 @@
 """Writes to the ERP: a page of changes in one transaction, each compared with its row version.
 
-A create carries `sync_marker`, which is unique, and a number made from it: sent twice, it finds its own row. An update names
-the row version that it was planned on; when the row has moved on, nothing is written and the receipt says so. A page is
-first written in one go; when the database refuses something, the page is rolled back and written row by row under savepoints.
+A create carries `sync_marker`, which is unique, and a number made from it: sent twice, it finds its own row. An
+update names the row version that it was planned on; when the row has moved on, nothing is written and the receipt
+says so. A page is first written in one go; when the database refuses something, the page is rolled back and written
+row by row under savepoints.
 """
 
 from __future__ import annotations
@@ -181,16 +182,16 @@ def _receipt(change: Change, entity: Entity, row: Mapping[str, Any]) -> Receipt:
 
 def _refusal(change: Change, code: str, fields: tuple[str, ...], status: int | None) -> Receipt:
     words = f"{code}: {', '.join(fields)}" if fields else code
-    return Receipt(change.token, Outcome.REJECTED, change.external_id, status=status, code=code, words=words, fields=fields)
+    return Receipt(
+        change.token, Outcome.REJECTED, change.external_id, status=status, code=code, words=words, fields=fields
+    )
 
 
 def _complaint(error: DBAPIError, change: Change) -> tuple[str, tuple[str, ...], None]:
     """What a refusal is about, from names of constraints and columns only."""
     diag = getattr(error.orig, "diag", None)
-    if diag is not None:
-        said = " ".join(filter(None, (diag.constraint_name, diag.column_name)))
-    else:
-        said = str(error.orig)  # SQLite names the constraint or the column, never a value
+    # SQLite's own text names the constraint or the column, never a value.
+    said = str(error.orig) if diag is None else " ".join(filter(None, (diag.constraint_name, diag.column_name)))
     written = set(change.set) | ({TAGS} if change.add or change.remove else set())
     named = tuple(sorted(name for name in written if name in said))
     if not named and "FOREIGN KEY" in said and "customer_id" in written:

@@ -164,8 +164,8 @@ class GorgiasConnector:
         if kind == "marker":
             queries = [[("external_id", value)]]
         elif entity is Entity.CUSTOMER and kind == "email":
-            # `email` knows primary addresses, the channel filter all of them.
-            queries = [[("email", value)], [("channel_type", "email"), ("channel_address", value)]]
+            # The filter `email` knows primary addresses alone; every address, the primary one too, is a channel.
+            queries = [[("channel_type", "email"), ("channel_address", value)]]
         elif entity is Entity.CUSTOMER and kind == "phone":
             queries = [[("channel_type", "phone"), ("channel_address", value)]]
         found: dict[str, None] = {}

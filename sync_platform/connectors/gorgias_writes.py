@@ -117,16 +117,18 @@ class Writer:
         done = Receipt(change.token, Outcome.DONE, external_id)
         if ours(change) and not _is_ours_to_write(data):
             return _foreign_data(change)
-        if body:
-            try:
-                answer = self._write("PUT", f"/customers/{external_id}", body)
-            except Refused as refused:
-                return self._rejected(change, refused, channels)
-            row = _shown(answer, customer_row)
-            done = _done(change, answer, row)
-            if isinstance(answer.body, dict) and _is_ours_to_write(answer.body.get("data", data)):
-                data = answer.body.get("data", data)
-        return self._data(change, external_id, data, first=done) if ours(change) else done
+        # The data first: the answer to the second call then shows both, and nothing has to be read back.
+        if ours(change):
+            done = self._data(change, external_id, data, first=done, read_back=not body)
+            if done.outcome is not Outcome.DONE:
+                return done
+        if not body:
+            return done
+        try:
+            answer = self._write("PUT", f"/customers/{external_id}", body)
+        except Refused as refused:
+            return self._rejected(change, refused, channels)
+        return _done(change, answer, _shown(answer, customer_row))
 
     def _carry(self, change: Change, external_id: str) -> Mapping[str, Json]:
         """All channels and the whole data as last read; read now when the change needs them and does not bring them."""
@@ -140,8 +142,11 @@ class Writer:
             raise Unavailable("the answer is not a customer", system=self.api.system, correlation=answer.correlation)
         return row.carry
 
-    def _data(self, change: Change, external_id: str, present: Json, *, first: Receipt) -> Receipt:
-        """Write the whole data. The answer is 202 without a body [doc], so no answer shows our fields."""
+    def _data(
+        self, change: Change, external_id: str, present: Json, *, first: Receipt, read_back: bool = True
+    ) -> Receipt:
+        """Write the whole data. The answer is 202 without a body [doc], and an older version is dropped in silence
+        [doc]: so what is there afterwards is read back, unless a later call of the change shows it."""
         data = data_of(change, present)
         try:
             answer = self._write("PUT", f"/customers/{external_id}/data", {"data": data})
@@ -149,12 +154,20 @@ class Writer:
             refusal = self._rejected(change, refused, None)
             named = refusal.fields or tuple(name for name in change.set if name.startswith(SYNC_PREFIX))
             return replace(refusal, row=first.row, fields=named)
-        row = first.row
-        if row is not None:
+        row = self._read_back(external_id) if read_back else None
+        if row is None and first.row is not None:
+            row = first.row
             shown = {name: value for name, value in row.attributes.items() if not name.startswith(SYNC_PREFIX)}
             carry = {**row.carry, "data": data} if isinstance(row.carry, dict) else None
             row = replace(row, attributes=shown, carry=carry)
         return replace(first, external_id=external_id, row=row, status=answer.status, correlation=answer.correlation)
+
+    def _read_back(self, external_id: str) -> Row | None:
+        """The customer as it is now; None where it cannot be read at once: a later read tells."""
+        try:
+            return _shown(self.api.read(f"/customers/{external_id}", lane=self.lane), customer_row)
+        except (Refused, Retryable):
+            return None
 
     def _new_ticket(self, change: Change) -> Receipt:
         if not change.set.get("customer_id"):

@@ -55,14 +55,13 @@ class HubSpotConnector:
         second_look_s: age at which the second look reads a stretch of time again.
         timeout_s: longest wait for an answer.
         api_version: dated API version such as "2026-09"; None for the v3 and v4 paths.
+
     """
 
     system = System.HUBSPOT
     limits: tuple[Limit, ...] = LIMITS
     batch_size: Mapping[tuple[Entity, Verb], int] = {(entity, verb): BATCH_MAX for entity in ENTITIES for verb in Verb}
-    page_size: Mapping[str, int] = {
-        feed.name: LIST_PAGE if feed.kind == "list" else SEARCH_PAGE for feed in _FEEDS
-    }
+    page_size: Mapping[str, int] = {feed.name: LIST_PAGE if feed.kind == "list" else SEARCH_PAGE for feed in _FEEDS}
 
     def __init__(
         self,
@@ -147,7 +146,7 @@ class HubSpotConnector:
         return [with_contact(row, held[row.external_id]) if row.external_id in held else row for row in rows]
 
     def _single(self, entity: Entity, external_id: str, lane: Lane) -> Row:
-        """One id that a batch did not answer. A merged-away id answers with the survivor, under another id [doc, code]."""
+        """One id that a batch left out. A merged-away id answers with the survivor, under another id [doc, code]."""
         api = getattr(self._calls.client.crm, KIND[entity]).basic_api
         for archived in (False, True):
             try:

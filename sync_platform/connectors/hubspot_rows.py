@@ -1,8 +1,8 @@
-"""HubSpot's objects as rows of attributes, and attributes as properties to write.
+r"""HubSpot's objects as rows of attributes, and attributes as properties to write.
 
 Every value is a string on the wire [recorded]. A property that was never set is null, a cleared one "" [recorded]: both
 are None here. Names that the account does not have are silently left out of answers [recorded]: missing is not empty.
-`hs_additional_emails` is a list with semicolons; tags are one text `a;b` in which a semicolon of a tag is `\\;`.
+`hs_additional_emails` is a list with semicolons; tags are one text `a;b` in which a semicolon of a tag is `\;`.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def milliseconds(at: datetime) -> int:
 
 
 def split_tags(text: str) -> list[str]:
-    """`a;b\\;c` → ["a", "b;c"]."""
+    r"""`a;b\;c` → ["a", "b;c"]."""
     tags, tag, escaped = [], "", False
     for letter in text:
         if escaped:

@@ -5,14 +5,14 @@ write takes "a few moments" to be searchable, without a promised bound, and rows
 property change bumps the modified date, our own writes too [doc]. The list's `after` is the next id, and it has no cap
 [recorded].
 
-So a walk reads upwards from a stamp and repeats the last `overlap_s` before the server's own time. Offsets shift when a row
-leaves or enters the part already read; each page therefore begins one row early, and when that row is not the one
-expected, the walk begins again at the last stamp. The same happens well before the cap. When a single stamp holds more
-rows than that can pass, its rows are read by id.
+So a walk reads upwards from a stamp and repeats the last `overlap_s` before the server's own time. Offsets shift when
+a row leaves or enters the part already read; each page therefore begins one row early, and when that row is not the
+one expected, the walk begins again at the last stamp. The same happens well before the cap. When a single stamp holds
+more rows than that can pass, its rows are read by id.
 
-A mark (the watermark) is JSON: `from` (epoch milliseconds to read from next), `newest` (the newest stamp seen) and `seen`
-(rows at or after `from` that were shown already, so that a repeated read shows nothing). It holds still while nothing
-changes.
+A mark (the watermark) is JSON: `from` (epoch milliseconds to read from next), `newest` (the newest stamp seen) and
+`seen` (rows at or after `from` that were shown already, so that a repeated read shows nothing). It holds still while
+nothing changes.
 """
 
 from __future__ import annotations

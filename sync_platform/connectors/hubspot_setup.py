@@ -16,7 +16,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from sync_platform.connectors.hubspot_calls import Answer, Calls, Refused, Repeat
+from sync_platform.connectors.hubspot_calls import Answer, Calls, Repeat
+from sync_platform.connectors.hubspot_errors import Refused
 from sync_platform.connectors.hubspot_rows import ATTRIBUTES, KIND, MARKER
 from sync_platform.connectors.protocol import Account, Directory, Finding, Limit, Wanted
 from sync_platform.core.records import ENTITIES, Entity, Json, Lane, System
@@ -126,7 +127,9 @@ class SetUp:
         try:
             self._ask(api.create, KIND[entity], body, repeat=Repeat.ONCE)
         except Refused as error:
-            return Finding(name, ok=error.status == 409, found="there" if error.status == 409 else error.complaint.words)
+            return Finding(
+                name, ok=error.status == 409, found="there" if error.status == 409 else error.complaint.words
+            )
         return Finding(name, ok=True, found="made")
 
     def _make(self, wanted: Wanted) -> Finding:

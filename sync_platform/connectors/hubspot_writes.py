@@ -1,11 +1,12 @@
 """Writes to HubSpot: batches of 100 with a receipt for each change.
 
-Facts relied upon: with a unique objectWriteTraceId on every row, good rows land and bad ones are named in a 207; without,
-one bad row refuses the whole call [doc, recorded]. Results come in another order [observed live], so they are matched by
-trace id, own unique property or id, never by position. An update of a merged-away id answers 200 and leaves the row out
-[reported]: neither result nor error is a failure of its own, NOT_ANSWERED. The same id twice refuses the call [recorded].
-A new property is writable only after a moment [observed live]. Further addresses of a contact are written one by one at a
-legacy address [doc]; associating what is associated already changes nothing [doc, inferred].
+Facts relied upon: with a unique objectWriteTraceId on every row, good rows land and bad ones are named in a 207;
+without, one bad row refuses the whole call [doc, recorded]. Results come in another order [observed live], so they
+are matched by trace id, own unique property or id, never by position. An update of a merged-away id answers 200 and
+leaves the row out [reported]: neither result nor error is a failure of its own, NOT_ANSWERED. The same id twice
+refuses the call [recorded]. A new property is writable only after a moment [observed live]. Further addresses of a
+contact are written one by one at a legacy address [doc]; associating what is associated already changes nothing [doc,
+inferred].
 
 Creates are upserts by our own unique property, so a repeated one makes no double.
 """
@@ -17,7 +18,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from sync_platform.connectors.hubspot_calls import Answer, Calls, Complaint, Refused, Repeat, complaint_of
+from sync_platform.connectors.hubspot_calls import Answer, Calls, Repeat
+from sync_platform.connectors.hubspot_errors import Complaint, Refused, complaint_of
 from sync_platform.connectors.hubspot_rows import (
     CONTACT,
     ELSEWHERE,
@@ -115,9 +117,7 @@ class Writes:
         call = api.upsert if verb is Verb.CREATE else api.update
         tokens = [one["objectWriteTraceId"] for one in inputs]
         try:
-            answer = self.calls.run(
-                call, {"inputs": inputs}, lane=lane, purpose="write", repeat=Repeat.IDEMPOTENT
-            )
+            answer = self.calls.run(call, {"inputs": inputs}, lane=lane, purpose="write", repeat=Repeat.IDEMPOTENT)
         except (Refused, NotFound) as error:
             if len(inputs) > 1:
                 half = len(inputs) // 2

@@ -124,7 +124,10 @@ def _phone(raw: str, region: str) -> str | None:
 
 def phone(raw: Any, region: str = "US") -> str | None:
     """E.164 of a number as typed in `region` (ISO 3166 alpha-2); None when it is none, local or has an extension."""
-    return _phone(raw.strip(), region) if isinstance(raw, str) else None
+    if not isinstance(raw, str):
+        return None
+    # Numbers pasted from right-to-left text carry invisible direction marks.
+    return _phone("".join(one for one in raw if unicodedata.category(one) != "Cf").strip(), region)
 
 
 def language(raw: Any) -> str | None:

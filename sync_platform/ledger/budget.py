@@ -97,6 +97,7 @@ class Budget:
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
         self._last = threading.local()
+        self._way_s = float("inf")
         self._known: dict[str, tuple[int, float, float]] = {}
         self._random = random.Random()  # noqa: S311 - spreads waiters, hides nothing
         if limits:
@@ -113,7 +114,7 @@ class Budget:
         stale = 0
         while keys:
             waited_s = time.monotonic() - began
-            grant, asked = self._take(keys, lane, patient=waited_s >= self._patience_s, waited_s=waited_s)
+            grant, asked, lag_s = self._take(keys, lane, patient=waited_s >= self._patience_s, waited_s=waited_s)
             if not grant.granted:
                 self._wait_or_refuse(grant.wait_s, waited_s)
                 continue
@@ -123,7 +124,7 @@ class Budget:
             if grant.wait_s > LOOK_AGAIN_S and self._frozen(keys):
                 continue
             # A call that goes later than its margin would meet the calls that were granted after it.
-            if time.monotonic() - due <= grant.margin_s or stale >= STALE_TRIES:
+            if time.monotonic() - due + lag_s <= grant.margin_s or stale >= STALE_TRIES:
                 break
             stale += 1
         self._count(lane, purpose, waited_s=time.monotonic() - began if keys else 0.0)
@@ -232,16 +233,21 @@ class Budget:
             raise ValueError(f"{self._system} declared no limit named {', '.join(unknown)}")
         return tuple(sorted({self._keys[name] for name in limits}))
 
-    def _take(self, keys: tuple[str, ...], lane: Lane, *, patient: bool, waited_s: float) -> tuple[Grant, float]:
-        """The grant, and the moment (monotonic) from which its wait counts."""
+    def _take(self, keys: tuple[str, ...], lane: Lane, *, patient: bool, waited_s: float) -> tuple[Grant, float, float]:
+        """The grant, the moment (monotonic) from which its wait counts, and by how much that may be late.
+
+        The clock's answer takes its way: counted from its arrival the call never goes too early, and what this way
+        was longer than the shortest one seen is what it may go too late.
+        """
         with self._ledger.pacing() as conn:
             buckets = _load(conn, keys, lock=True)
-            now, asked = self._clock(conn), time.monotonic()
+            before, now, asked = time.monotonic(), self._clock(conn), time.monotonic()
+            self._way_s = min(self._way_s, asked - before)
             left_s = max(0.0, self._wait_max_s - waited_s)
             grant = pacing.take(buckets, self._reserve, now, lane, patient=patient, wait_max_s=left_s)
             if grant.granted:
                 self._store(conn, buckets)
-        return grant, asked
+        return grant, asked, asked - before - self._way_s
 
     def _wait_or_refuse(self, wait_s: float, waited_s: float) -> None:
         if waited_s + wait_s > self._wait_max_s:

@@ -245,12 +245,14 @@ def _addresses(
     crossed = draw.randrange(len(systems)) if 0.15 <= roll < 0.23 and len(systems) > 1 else None
     doubled = 0.23 <= roll < 0.29
     has_phone = shared_phone_only or draw.random() < 0.78
-    own_email = len(systems) > 1 and draw.random() < 0.6  # phone-only people: another e-mail in each system, or none
+    # People who share only the phone: one system may know an e-mail, the others none. With two different e-mails nobody
+    # could tell them from two people behind one phone.
+    own_email = len(systems) > 1 and draw.random() < 0.6
     emails: dict[str, tuple[str, ...]] = {}
     phones: dict[str, tuple[str, ...]] = {}
     for place, system in enumerate(systems):
         if shared_phone_only:
-            emails[system] = (f"{system}.{n}@inbox.test",) if own_email else ()
+            emails[system] = (f"{system}.{n}@inbox.test",) if own_email and place == 0 else ()
         elif crossed is not None:
             emails[system] = (_cased(draw, other), _cased(draw, main)) if place == crossed else (_cased(draw, main),)
         else:

@@ -7,7 +7,7 @@ is right. News comes before backfill; backfill gives way at every page.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,8 @@ DETAILED = {(System.GORGIAS, Entity.CUSTOMER)}
 UPDATED, HAS_MORE, REST = 1, 2, 3
 MARKERS = {System.GORGIAS: "external_id", System.HUBSPOT: "sync_id", System.ERP: "sync_marker"}
 FETCH_BATCH = 100
+# Parts of a ticket that other objects hold: their stamps are those of the message or the survey, not of the ticket.
+PARTS = {"first_message", "score"}
 
 # None: nothing may be judged now (a plan); what would overtake an unjudged change is then read again later.
 Judge = Callable[[Connection, Iterable[str]], None] | None
@@ -314,7 +316,8 @@ def _take(
     more: list[str] = []
     dirty: set[str] = set()
     now = hub.now()
-    for row, fields in shown:
+    for shown_row, fields in shown:
+        row = replace(shown_row, stamp=None) if set(shown_row.attributes) <= PARTS else shown_row
         link = known.get(row.external_id)
         if not row.attributes and row.evidence is None:
             more.append(row.external_id)

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from sync_platform.connectors.protocol import Change, Outcome, Receipt
-from sync_platform.core.mappings import FieldMap, Lexicon, attributes_of, constants, observe, replaced
+from sync_platform.core.mappings import FieldMap, Lexicon, Unmappable, attributes_of, constants, match_keys, observe, replaced
 from sync_platform.core.records import (
     UNSET,
     Cell,
@@ -138,7 +138,11 @@ def _look_up_creates(
     if not keys:
         return list(intents)
     hub.did(system, "lookups", len({owner for owner in owners}))
-    found = list(hub.connectors[system].lookup(entity, keys, lane=Lane.DELTA))
+    found = [
+        (index, row)
+        for index, row in hub.connectors[system].lookup(entity, keys, lane=Lane.DELTA)
+        if _holds(hub, row, keys[index])
+    ]
     if not found:
         return list(intents)
     hit = {owners[index] for index, _ in found}
@@ -149,6 +153,13 @@ def _look_up_creates(
         links.mark_dirty(conn, [str(intent.record_id) for intent in creates if intent.id in hit])
     step.count("found_by_key", len(hit))
     return [intent for intent in intents if intent.id not in hit]
+
+
+def _holds(hub: Hub, row: Row, key: tuple[str, str]) -> bool:
+    """A side may answer a look-up with rows that only resemble the key; equal means equal when normalised."""
+    lexicon = hub.lexicon(row.system, row.entity)
+    wanted = set(match_keys(row.system, row.entity, {key[0]: key[1]}, lexicon))
+    return row.evidence is None and bool(wanted & set(match_keys(row.system, row.entity, row.attributes, lexicon)))
 
 
 def _texts(attributes: dict[str, Json]) -> list[str]:
@@ -380,6 +391,8 @@ def _acknowledge(
         step.count("updated")
     for name, sent in intent.values.items():
         _acknowledge_field(hub, intent, link, name, sent, shown, maps, out)
+    if intent.verb is Verb.CREATE:
+        _blank_from_birth(hub, intent, link, shown, maps)
     for name, theirs in shown.items():
         cell = link.cell(name)
         if name in intent.values or cell.shadow == theirs:
@@ -401,6 +414,20 @@ def _acknowledge(
     out.dirty.add(str(intent.record_id))
     out.states.append((intent.id, IntentState.ACKNOWLEDGED, None, now))
     step.show(record=str(intent.record_id), system=str(intent.system), verb=str(intent.verb), fields=sorted(intent.values))
+
+
+def _blank_from_birth(
+    hub: Hub, intent: Intent, link: Link, shown: dict[str, Json], maps: dict[str, FieldMap]
+) -> None:
+    """What we made without a value is blank there, though no answer shows it; without a base it claims nothing."""
+    lexicon = hub.lexicon(intent.system, intent.entity)
+    for name, mapping in maps.items():
+        if name in intent.values or name in shown or mapping.mode == "read" or not link.cell(name).unread:
+            continue
+        try:
+            link.cell(name).shadow = mapping.put([] if mapping.kind == "set" else None, lexicon)
+        except Unmappable:
+            continue
 
 
 def _acknowledge_field(

@@ -41,9 +41,10 @@ def measure(url: str, case: tuple[str, int, float, int], into: list[dict[str, An
     name, allowed, window_s, processes = case
     limits = [(f"{name} {processes}", allowed, window_s)]
     # Nobody starts while others still load their modules: that would measure the machine.
-    went = spending.spend_in_processes(
+    spent = spending.spend_in_processes(
         url, limits, lanes=["delta"] * processes, seconds=SECONDS, start=lambda: START.wait(timeout=60)
     )
+    went = spent.went
     into.append(
         {
             "limit": name,

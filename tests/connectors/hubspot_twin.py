@@ -131,7 +131,9 @@ class HubSpotBench(Bench):
 
 
 @contextmanager
-def hubspot_bench(tmp_path: Path, meter: FreeMeter, *, customers: int = 30, tickets: int = 60) -> Iterator[HubSpotBench]:
+def hubspot_bench(
+    tmp_path: Path, meter: FreeMeter, *, customers: int = 30, tickets: int = 60
+) -> Iterator[HubSpotBench]:
     """A set-up twin, far from its limits."""
     world = World(tmp_path, seed=1, rate_scale=1000)
     system = HubSpotSandbox(world)

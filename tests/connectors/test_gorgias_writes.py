@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
+from sync_platform.connectors.gorgias import GorgiasConnector
+from sync_platform.connectors.http import BasicCredentials
 from sync_platform.connectors.protocol import Change, Outcome, Receipt
 from sync_platform.core.records import Channel, Entity, Evidence, Json, Lane, Verb
 from sync_platform.errors import NotAllowed
@@ -231,12 +234,33 @@ def test_where_notes_are_not_writable_the_note_alone_is_refused(bench: GorgiasBe
     assert (receipt.outcome, receipt.fields) == (Outcome.REJECTED, ("note",))
 
 
-def test_a_create_whose_data_is_refused_is_still_there(bench: GorgiasBench) -> None:
+def test_a_create_whose_data_call_is_lost_is_found_by_its_marker(bench: GorgiasBench) -> None:
     bench.twin.fault(path="/api/customers/{id}/data", kind="5xx", status=502, times=1)
     change, receipt = bench.create(Entity.CUSTOMER)
     assert receipt.outcome is Outcome.UNKNOWN
     hits = list(bench.connector.lookup(Entity.CUSTOMER, [("marker", change.marker or "")], lane=Lane.DELTA))
     assert len(hits) == 1
+
+
+def test_a_create_whose_data_is_refused_is_still_there() -> None:
+    def serve(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            return httpx.Response(201, json={"id": 7, "name": "Ada", "channels": [], "data": None})
+        return httpx.Response(
+            400, json={"error": {"msg": "Failed to update", "data": {"data": ["Not a valid value."]}}}
+        )
+
+    credentials = BasicCredentials(lambda: ("user@example.com", "key"))
+    connector = GorgiasConnector(
+        "https://a.example.com", credentials, FreeMeter(), transport=httpx.MockTransport(serve)
+    )
+    change = Change("c", Entity.CUSTOMER, Verb.CREATE, None, set={"name": "Ada", "sync.company": "W"})
+    (receipt,) = connector.apply([change], lane=Lane.DELTA)
+    assert (receipt.outcome, receipt.external_id, receipt.status) == (Outcome.DONE, "7", 400)
+    assert receipt.fields == ("sync.company",)
+    # The row says that it is not there: what was accepted is not what was sent.
+    assert receipt.row is not None
+    assert receipt.row.attributes["sync.company"] is None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_platform.connectors.hubspot_calls import complaint_of, dated, error_of, frozen_limit, scopes_missing
+from sync_platform.connectors.hubspot_calls import dated
+from sync_platform.connectors.hubspot_errors import complaint_of, error_of, frozen_limit, scopes_missing
 from sync_platform.connectors.hubspot_rows import join_tags, merged_ids, moment, split_tags
 from sync_platform.connectors.hubspot_search import Mark
 from sync_platform.errors import (
@@ -52,8 +53,8 @@ def test_a_lock_waits_two_seconds_and_a_move_as_long_as_it_says():
 def test_fields_come_from_both_places_of_a_validation_error():
     body = {
         "category": "VALIDATION_ERROR",
-        "message": 'Property values were not valid: [{"isValid":false,"message":"%s","error":"INVALID_EMAIL","name":"email"},'
-        '{"error":"INVALID_OPTION","name":"hs_language"}]' % CANARY,
+        "message": 'Property values were not valid: [{"isValid":false,"message":"%s","error":"INVALID_EMAIL",'
+        '"name":"email"},{"error":"INVALID_OPTION","name":"hs_language"}]'.replace("%s", CANARY),
         "errors": [{"message": CANARY, "code": "INVALID_EMAIL", "context": {"propertyName": ["email"]}}],
     }
     complaint = complaint_of(body, 400)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,46 @@ ROOT = Path(__file__).resolve().parents[2]
 Limits = list[tuple[str, int, float]]
 
 
-def spend(url: str, limits: Limits, lane: str, seconds: float, reserve: float) -> list[float]:
-    """When each call of one process went, on the clock of this host."""
+@dataclass
+class Spent:
+    """For all processes: when their calls went on this host's clock, and for which moments the budget granted them.
+
+    On a busy machine a call goes later than granted; what was granted must keep the limit whatever the machine does.
+    """
+
+    went: list[float]
+    granted: list[float]
+
+
+def spend(url: str, limits: Limits, lane: str, seconds: float, reserve: float) -> dict[str, list[float]]:
+    """What one process spends."""
     from sync_platform.core.records import Lane
     from sync_platform.ledger.budget import Budget
     from sync_platform.ledger.database import Ledger
 
-    went = []
+    class Observed(Budget):
+        """Notes the moment of each grant by the budget's own clock."""
+
+        def _take(self, *args: Any, **options: Any) -> Any:
+            read, self._clock = self._clock, self._read
+            self._read_clock = read
+            try:
+                taken = super()._take(*args, **options)
+            finally:
+                self._clock = read
+            if taken[0].granted:
+                granted.append(self._seen + taken[0].wait_s)
+            return taken
+
+        def _read(self, conn: Any) -> float:
+            self._seen = self._read_clock(conn)
+            return self._seen
+
+    went: list[float] = []
+    granted: list[float] = []
     with (
         Ledger.open(url, migrate=False) as ledger,
-        Budget(ledger, "gorgias", "hash", limits, reserve=reserve, run="run") as budget,
+        Observed(ledger, "gorgias", "hash", limits, reserve=reserve, run="run") as budget,
     ):
         names = [name for name, _, _ in limits]
         print("ready", flush=True)
@@ -35,7 +66,7 @@ def spend(url: str, limits: Limits, lane: str, seconds: float, reserve: float) -
         while time.time() < end:
             budget.spend(names, lane=Lane(lane), purpose="read")
             went.append(time.time())
-    return [at for at in went if at < end]
+    return {"went": [at for at in went if at < end], "granted": granted}
 
 
 def spend_in_processes(
@@ -46,8 +77,8 @@ def spend_in_processes(
     seconds: float,
     reserve: float = 0.0,
     start: Callable[[], object] = lambda: None,
-) -> list[float]:
-    """When the calls of all processes went: one for each of `lanes`, set going together once `start` returns."""
+) -> Spent:
+    """What all processes spent: one for each of `lanes`, set going together once `start` returns."""
     children = [
         subprocess.Popen(
             [sys.executable, __file__, json.dumps([url, limits, lane, seconds, reserve])],
@@ -67,7 +98,8 @@ def spend_in_processes(
             assert child.stdin is not None
             child.stdin.write("go\n")
             child.stdin.flush()
-        return [at for child in children for at in json.loads(child.communicate(timeout=seconds + 60)[0])]
+        spent = [json.loads(child.communicate(timeout=seconds + 60)[0]) for child in children]
+        return Spent(*([at for one in spent for at in one[name]] for name in ("went", "granted")))
     finally:
         for child in children:
             child.kill()
