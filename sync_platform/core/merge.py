@@ -157,6 +157,7 @@ def _birth(scene: Scene, links: Sequence[Link]) -> None:
     record = scene.record
     values: dict[str, Json] = {}
     disputed: list[tuple[str, Claim, list[Claim]]] = []
+    refused: list[tuple[str, list[Claim]]] = []
     number = scene.next_number
     for name, policy in scene.policy.fields.items():
         shown = [link for link in links if scene.field_map(link, name) and not link.cell(name).unread]
@@ -168,6 +169,9 @@ def _birth(scene: Scene, links: Sequence[Link]) -> None:
         allowed = policy.writers | policy.at_birth
         candidates = [claim for claim in claims if claim.system in allowed and not blank(claim.value)]
         if not candidates:
+            spoken = [claim for claim in claims if not blank(claim.value)]
+            if spoken and name not in scene.out.waiting:
+                refused.append((name, spoken))
             continue
         if policy.first_link == "review" and not _one_explains(scene, name, candidates):
             _to_review(scene, name, candidates, number)
@@ -184,6 +188,9 @@ def _birth(scene: Scene, links: Sequence[Link]) -> None:
     for name, winner, claims in disputed:
         at = scene.add(name, winner.value, "first_link", winner=winner, claims=claims, cause="birth")
         record.decided[name] = at
+    for name, claims in refused:
+        record.fields[name] = None
+        record.decided[name] = scene.add(name, None, "refused", claims=claims, cause="birth")
     record.settled = True
     for link in links:
         for name in scene.policy.fields:

@@ -356,7 +356,7 @@ def _case(seed: int, n: int, people: Sequence[Person], overlap: float) -> Case:
         created_at=created_at,
         updated_at=max(closed_at or last_at, last_at),
         closed_at=closed_at,
-        score=draw.randint(1, 5) if closed_at is not None and draw.random() < 0.4 else None,
+        score=draw.randint(1, 5) if system == "gorgias" and closed_at is not None and draw.random() < 0.4 else None,
     )
 
 

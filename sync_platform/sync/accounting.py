@@ -32,6 +32,8 @@ def work_of(hub: Hub, system: System) -> Work:
         details={
             "customer": done.get("details", 0) + done.get("fenced:customer", 0),
             "ticket": done.get("fenced:ticket", 0),
+            # 202 without a body [doc]: what was written into `data` alone is read back.
+            "read_back": done.get("read_back", 0),
         },
         creates=_kinds(system, "create", done),
         updates=_kinds(system, "update", done),
@@ -66,9 +68,7 @@ def _kinds(system: System, verb: str, done: dict[str, int]) -> dict[str, int]:
 
 def calls_of(hub: Hub, system: System) -> dict[str, float]:
     """Calls of this run so far: read and write, waits in seconds, refusals for the rate."""
-    flush = getattr(hub.connectors[system], "flush", None)
-    if flush is not None:
-        flush()
+    hub.flush(system)
     with hub.ledger.pacing_read() as conn:
         rows = conn.execute(select(CALL).where(CALL.c.run == hub.run, CALL.c.system == system)).all()
     return {

@@ -86,6 +86,7 @@ def open_hub(
             only=frozenset(only),
             directories=read_directories(ledger, sides),
             progress=progress or (lambda _progress: None),
+            flush=lambda system: sides.budgets[system].flush(),
         )
         with ledger.begin() as conn:
             journal.keep_version(conn, "policy", policy.hash, policy.text, hub.now())

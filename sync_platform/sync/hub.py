@@ -84,6 +84,7 @@ class Hub:
     writes: bool = True
     only: frozenset[str] = frozenset()
     directories: dict[System, Directory] = field(default_factory=dict)
+    flush: Callable[[System], None] = lambda _system: None
     progress: Callable[[Progress], None] = lambda _progress: None
     began: float = field(default_factory=time.monotonic)
     troubled: set[System] = field(default_factory=set)

@@ -264,6 +264,8 @@ def _bound(hub: Hub, system: System, entity: Entity, intents: Iterable[Intent]) 
             hub.did(system, f"{verb}:{entity}:data")
         if plain:
             hub.did(system, f"{verb}:{entity}:plain")
+        if ours and (intent.verb is Verb.CREATE or not plain):
+            hub.did(system, "read_back")
         if intent.verb is Verb.UPDATE and intent.add.get("tags"):
             hub.did(system, f"{verb}:{entity}:tags_added")
         if intent.verb is Verb.UPDATE and intent.remove.get("tags"):

@@ -26,14 +26,23 @@ DIRECTORY_MAX_AGE_S = 3600.0
 KEY_LIMITS = (Limit("window", 40, 20.0),)
 OAUTH_LIMITS = (Limit("window", 80, 20.0),)
 
-Sides = dict[System, Connector]
+
+class Sides(dict[System, Connector]):
+    """The connectors by system, with the budgets that count their calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.budgets: dict[System, Budget] = {}
 
 
 @contextmanager
 def open_sides(settings: Settings, ledger: Ledger, *, run: str) -> Iterator[Sides]:
     """All three sides; their connections and budgets are given back at the end."""
     with ExitStack() as stack:
-        yield {system: stack.enter_context(_opened(settings, ledger, system, run)) for system in SYSTEMS}
+        sides = Sides()
+        for system in SYSTEMS:
+            sides[system], sides.budgets[system] = stack.enter_context(_opened(settings, ledger, system, run))
+        yield sides
 
 
 @contextmanager
@@ -41,21 +50,23 @@ def open_side(settings: Settings, system: str, *, run: str) -> Iterator[Connecto
     """One side with its own view of the ledger's budget."""
     ledger = Ledger.open(settings.ledger_url, migrate=False)
     try:
-        with _opened(settings, ledger, System(system), run) as side:
+        with _opened(settings, ledger, System(system), run) as (side, _):
             yield side
     finally:
         ledger.close()
 
 
 @contextmanager
-def _opened(settings: Settings, ledger: Ledger, system: System, run: str) -> Iterator[Connector]:
+def _opened(
+    settings: Settings, ledger: Ledger, system: System, run: str
+) -> Iterator[tuple[Connector, Budget]]:
     def budget(credential: str, limits: tuple[Limit, ...]) -> Budget:
         rows = [(limit.name, limit.allowed, limit.window_s) for limit in limits]
         return Budget(ledger, str(system), credential, rows, reserve=settings.reserve, run=run)
 
     connector, meter = _MAKERS[system](settings, budget)
     try:
-        yield connector
+        yield connector, meter
     finally:
         connector.close()
         meter.close()
