@@ -37,8 +37,8 @@ def page(figures: dict[str, Any]) -> str:
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     lines = [
         "# Figures\n",
-        f"Measured {datetime.now(UTC):%Y-%m-%d} by `make bench`: {platform.system()} {platform.machine()},"
-        f" {os.cpu_count()} cores, {memory_gb:.0f} GB, Python {platform.python_version()}.",
+        f"Measured {datetime.now(UTC):%Y-%m-%d} by `make bench`.\n",
+        f"{platform.platform()}, {os.cpu_count()} cores, {memory_gb:.0f} GB, Python {platform.python_version()}.",
     ]
     for name, found in figures.items():
         lines.append(f"\n## {name.removeprefix('bench_').replace('_', ' ')}\n")

@@ -98,7 +98,7 @@ def policy_page() -> Iterator[str]:
     text = resources.files("sync_platform").joinpath("policy.yaml").read_text(encoding="utf-8")
     policy = parse(text, "policy.yaml")
     yield "# Policy\n"
-    yield "The file that ships is `sync_platform/policy.yaml`; its head explains every key. `SYNC_POLICY` names another."
+    yield "The file that ships is `sync_platform/policy.yaml`, its head explains every key. `SYNC_POLICY` names yours."
     yield "\n## The default in words\n"
     yield f"```\n{explain(policy).rstrip()}\n```"
     for entity in ENTITIES:
@@ -143,7 +143,7 @@ def assets_page() -> Iterator[str]:
     yield table([{"name": f"`{one.name}`", "meaning": " ".join(str(one.description).split())} for one in named])
     yield "\n## Resources\n"
     yield "`gorgias`, `hubspot`, `erp`: clients that share the account's budget with every other process. `ledger`: the"
-    yield "ledger, to read. `cycle`: what all steps of a run share; `full` and `only` can be set when a run is launched:\n"
+    yield "ledger, to read. `cycle`: what all steps of a run share; `full` and `only` are set when a run is launched:\n"
     yield "```yaml\nresources: {cycle: {config: {full: true, only: [hubspot]}}}\n```"
 
 

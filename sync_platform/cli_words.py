@@ -153,7 +153,11 @@ def status_text(found: Mapping[str, Any]) -> str:
     for system, facts in found.get("systems", {}).items():
         lag = facts.get("lag_s")
         budget = facts.get("budget") or {}
-        used = f", {budget.get('used')} of {budget.get('limit')} calls in {budget.get('window_s')} s" if budget else ""
+        used = (
+            f", {budget.get('used')} of {budget.get('limit')} calls in {budget.get('window_s')} s"
+            if budget.get("limit")
+            else ""
+        )
         seen = "not read yet" if lag is None else f"read {lag:.0f} s ago"
         lines.append(f"  {system} ({facts.get('account')}): {seen}{used}")
     for entity, facts in found.get("entities", {}).items():

@@ -341,8 +341,16 @@ def calls_of(ledger: Ledger, run: str) -> list[Calls]:
 
 
 def readings(ledger: Ledger, system: str, credential: str) -> list[Reading]:
-    """Every limit of one credential, for `status` and the budget's check; `used` counts up to 5 % too much."""
-    prefix = f"{system}/{credential}/"
+    """Every limit of one credential, for the budget's check; `used` counts up to 5 % too much."""
+    return _readings(ledger, system, f"{system}/{credential}/")
+
+
+def readings_of(ledger: Ledger, system: str) -> list[Reading]:
+    """Every limit of every credential of a system, for `status`; `limit` is its name."""
+    return _readings(ledger, system, f"{system}/")
+
+
+def _readings(ledger: Ledger, system: str, prefix: str) -> list[Reading]:
     with ledger.pacing_read() as conn:
         now = epoch(ledger)(conn)
         rows = conn.execute(select(*_COLUMNS).where(BUDGET.c.key.startswith(prefix, autoescape=True)).order_by("key"))
@@ -350,7 +358,7 @@ def readings(ledger: Ledger, system: str, credential: str) -> list[Reading]:
     return [
         Reading(
             system=str(system),
-            limit=bucket.key.removeprefix(prefix),
+            limit=bucket.key.rsplit("/", 1)[-1],
             allowed=bucket.allowed,
             window_s=bucket.window_s,
             used=pacing.counted(bucket, 0.0, now),

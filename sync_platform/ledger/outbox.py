@@ -195,3 +195,13 @@ def due_count(conn: Connection, now: datetime) -> int:
             .where(INTENT.c.state.in_(OPEN), or_(INTENT.c.due_at.is_(None), INTENT.c.due_at <= now))
         ).scalar_one()
     )
+
+
+def due_systems(conn: Connection, now: datetime) -> set[tuple[System, Entity]]:
+    """(system, entity) pairs with planned intents that are due."""
+    rows = conn.execute(
+        select(INTENT.c.system, INTENT.c.entity)
+        .where(INTENT.c.state == "planned", or_(INTENT.c.due_at.is_(None), INTENT.c.due_at <= now))
+        .distinct()
+    )
+    return {(System(row.system), Entity(row.entity)) for row in rows}

@@ -12,6 +12,7 @@ import dagster as dg
 
 from sync_platform.core.records import ENTITIES, SYSTEMS, THINGS, Entity, System
 from sync_platform.orchestration import checks
+from sync_platform.orchestration.resources import quiet
 from sync_platform.orchestration.tables import columns, markdown
 from sync_platform.settings import Settings
 
@@ -37,6 +38,9 @@ NUMBERS = (
     "waited_s",
     "lag_s",
 )
+
+COUNTED = ("observed", "reverted", "conflicts", "in_review", "parked")
+VERBS = ("created", "updated", "deleted")
 
 
 def source_key(system: System, entity: Entity) -> dg.AssetKey:
@@ -192,6 +196,7 @@ def all_assets() -> list[dg.AssetsDefinition | dg.AssetSpec]:
     ]
 
 
+@quiet
 def materialized(
     context: dg.AssetExecutionContext,
     key: dg.AssetKey,
@@ -230,25 +235,20 @@ def nothing_done(key: dg.AssetKey, names: Sequence[str]) -> dg.MaterializeResult
     )
 
 
+@quiet
 def summed(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """The cycle's summary as numbers over all systems and entities, and the lags and ratios of each system."""
-    totals: dict[str, float] = dict.fromkeys(("observed", "reverted", "conflicts", "in_review", "parked"), 0)
-    for counts in summary.get("entities", {}).values():
-        for name in totals:
-            totals[name] += counts.get(name, 0)
-        for verb in ("created", "updated", "deleted"):
-            totals[verb] = totals.get(verb, 0) + sum(counts.get(verb, {}).values())
-    calls = bound = 0
-    for name, system in summary.get("systems", {}).items():
-        made = sum(system.get("calls", {}).values())
-        calls, bound = calls + made, bound + system.get("lower_bound", 0)
-        totals |= {f"calls_{name}": made, f"ratio_{name}": system.get("ratio", 0)}
-        for word in ("rate_limited", "waited_s"):
-            totals[word] = totals.get(word, 0) + system.get(word, 0)
-        if system.get("lag_s") is not None:
-            totals["lag_s"] = max(totals.get("lag_s", 0), system["lag_s"])
-    return {
-        **totals,
+    """The cycle's summary as numbers over all systems and entities, and the calls and ratios of each system."""
+    entities, systems = summary.get("entities", {}).values(), summary.get("systems", {})
+    out: dict[str, Any] = {name: sum(counts.get(name, 0) for counts in entities) for name in COUNTED}
+    out |= {verb: sum(sum(counts.get(verb, {}).values()) for counts in entities) for verb in VERBS}
+    made = {name: sum(cost.get("calls", {}).values()) for name, cost in systems.items()}
+    calls, bound = sum(made.values()), sum(cost.get("lower_bound", 0) for cost in systems.values())
+    out |= {word: sum(cost.get(word, 0) for cost in systems.values()) for word in ("rate_limited", "waited_s")}
+    out |= {f"calls_{name}": count for name, count in made.items()}
+    out |= {f"ratio_{name}": cost.get("ratio", 0) for name, cost in systems.items()}
+    lags = [cost["lag_s"] for cost in systems.values() if cost.get("lag_s") is not None]
+    return out | {
+        **({"lag_s": max(lags)} if lags else {}),
         "calls": calls,
         "lower_bound": bound,
         "ratio": round(calls / bound, 3) if bound else 1.0,

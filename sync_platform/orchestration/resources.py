@@ -5,11 +5,12 @@ Resources show limits and addresses without credentials; secrets stay in `Settin
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sync_platform.sync.hub import Progress, Step
 
 Done = TypeVar("Done")
+Given = ParamSpec("Given")
 PROGRESS_EVERY_S = 3.0
 
 
@@ -168,6 +170,22 @@ def unexpected(error: BaseException) -> str:
         frame = frame.tb_next
     place = f" in {Path(frame.tb_frame.f_code.co_filename).name}, line {frame.tb_lineno}" if frame else ""
     return f"unexpected {type(error).__name__}{place} — Run `SYNC_DEBUG=1 sync-platform sync` to see the way there."
+
+
+def quiet(work: Callable[Given, Done]) -> Callable[Given, Done]:
+    """Whatever goes wrong in `work` is told without its words: they could hold a customer's data."""
+
+    @functools.wraps(work)
+    def guarded(*args: Given.args, **named: Given.kwargs) -> Done:
+        try:
+            return work(*args, **named)
+        except SyncError as error:
+            failure = told(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, its words stay here
+            failure = unexpected(error)
+        raise dg.Failure(description=failure, allow_retries=False)
+
+    return guarded
 
 
 def resources() -> dict[str, Any]:

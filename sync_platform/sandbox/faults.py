@@ -5,6 +5,7 @@ import re
 import socket
 import struct
 from collections.abc import Awaitable, Callable, MutableMapping
+from email.utils import formatdate
 from typing import Any
 
 from sync_platform.sandbox.world import Fault, World
@@ -37,6 +38,7 @@ class FaultGate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        send = _dated(send, self._world)
         path = scope["path"]
         hits = self._world.faults.draw(self._system, scope["method"], path)
         wait_ms = self._world.latency_ms + sum(hit.ms for hit in hits if hit.kind == "latency")
@@ -84,6 +86,18 @@ class FaultGate:
     def _record(self, scope: Scope, status: int) -> None:
         path = scope["path"]
         self._world.calls.record(self._system, scope["method"], _ID.sub("{id}", path), status, path=path)
+
+
+def _dated(send: Send, world: World) -> Send:
+    """Answers bear the sandbox's own time, which may run ahead of the machine's."""
+
+    async def dated(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            now = formatdate(world.clock.now().timestamp(), usegmt=True).encode()
+            message = {**message, "headers": [*message.get("headers", ()), (b"date", now)]}
+        await send(message)
+
+    return dated
 
 
 async def _swallow(message: Message) -> None:

@@ -56,6 +56,7 @@ def server(app: ASGIApp) -> Server:
         log_level=logging.WARNING,
         access_log=False,
         server_header=False,
+        date_header=False,
         headers=[("server", SERVER_NAME)],
         timeout_keep_alive=75,
         timeout_graceful_shutdown=2,

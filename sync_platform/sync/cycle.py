@@ -33,6 +33,7 @@ __all__ = ["Cycle", "Progress", "Step", "open_cycle", "open_hub", "run_cycle", "
 RUN = RunRow.__table__  # type: ignore[attr-defined]
 CALL = CallRow.__table__  # type: ignore[attr-defined]
 SLICES_MAX = 10_000
+FOLLOW_UPS_MAX = 5
 
 
 def load_policy(settings: Settings) -> Policy:
@@ -146,6 +147,7 @@ class Cycle:
 
     def finish(self) -> dict[str, Any]:
         """End the slice; gives the summary that `sync-platform sync --json` prints."""
+        self._follow_up()
         summary = summarize(self)
         with self.hub.ledger.begin() as conn:
             conn.execute(
@@ -163,6 +165,23 @@ class Cycle:
             set_meta(conn, "cycles_finished", str(finished))
         self.lease.release()
         return summary
+
+
+    def _follow_up(self) -> None:
+        """What one system answered can be news for another (a number that the ERP gave): written in the same slice."""
+        for _ in range(FOLLOW_UPS_MAX):
+            with self.hub.ledger.read() as conn:
+                due = outbox.due_systems(conn, self.hub.now()) if self.hub.writes else set()
+            wanted = [
+                (system, entity)
+                for entity in ENTITIES
+                for system in SYSTEMS
+                if (system, entity) in due and system not in self.hub.troubled
+            ]
+            if not wanted or self.hub.over():
+                return
+            for system, entity in wanted:
+                self.push(system, entity)
 
 
 @contextmanager

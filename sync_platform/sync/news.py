@@ -11,12 +11,12 @@ from sqlalchemy import func, select
 from sync_platform.errors import SyncError
 from sync_platform.ledger import links, outbox
 from sync_platform.ledger.database import Ledger, get_meta, ledger_id
-from sync_platform.ledger.tables import CursorRow, InboxRow, LeaseRow
+from sync_platform.ledger.lease import holder
+from sync_platform.ledger.tables import CursorRow, InboxRow
 from sync_platform.settings import Settings
 
 CURSOR = CursorRow.__table__  # type: ignore[attr-defined]
 INBOX = InboxRow.__table__  # type: ignore[attr-defined]
-LEASE = LeaseRow.__table__  # type: ignore[attr-defined]
 LOOK_EVERY_S = 0.25
 
 
@@ -65,8 +65,7 @@ def _look(ledger: Ledger, poll_s: float) -> News:
         polled = [row.polled_at for row in rows if row.polled_at is not None]
         if not rows or not polled or max(polled) <= now - timedelta(seconds=poll_s):
             reasons.append("poll due")
-    with ledger.pacing_read() as conn:
-        lease = conn.execute(select(LEASE.c.expires_at).where(LEASE.c.name == "cycle")).scalar_one_or_none()
-    if lease is not None and lease > now:
+    at_work = holder(ledger)
+    if at_work is not None and at_work.alive:
         return News(False, ("a cycle is at work",), key)
     return News(bool(reasons), tuple(reasons), key)

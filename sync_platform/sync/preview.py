@@ -156,10 +156,24 @@ def _told(hub: Hub, conn: Connection, step: Step) -> dict[str, Any]:
         "items_truncated": len(rows) > len(items),
         "linked": int(linked),
         "ambiguous": int(ambiguous),
-        "mails": 0,
+        "mails": _mails(hub, rows),
         "fields": [{"system": s, "field": f, "count": n} for (s, f), n in sorted(fields.items())],
         "details_unread": sum(links.count_details(conn, s, e) for s, e in pull.DETAILED),
     }
+
+
+def _mails(hub: Hub, rows: Sequence[Any]) -> int:
+    """Mails to customers that the plan would cause: none by ourselves; a close in Gorgias may make it send a survey."""
+    closes = sum(
+        1
+        for row in rows
+        if row.system == System.GORGIAS
+        and row.verb == "update"
+        and (row.payload or {}).get("values", {}).get("status") == "closed"
+    )
+    if not closes:
+        return 0
+    return closes if hub.connectors[System.GORGIAS].account().facts.get("surveys") else 0
 
 
 def words(plan: Mapping[str, Any]) -> str:

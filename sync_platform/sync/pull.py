@@ -115,7 +115,7 @@ def _walk(
     else:
         began = _walk_began(hub, system, feed) or began
     pages = rows = due = 0
-    floor = (cursor.walk or {}).get("floor")
+    floor = (cursor.walk or {}).get("floor") if feed.kind == "walk" else None
     while True:
         page = connector.pull(feed, cursor, lane=lane)
         pages += 1

@@ -7,7 +7,7 @@ settled before anything else is done for that record. A refusal parks what was r
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -340,6 +340,11 @@ def _settle_one(
             "at": now,
         }
     )
+    landed = receipt.external_id is not None and (intent.verb is not Verb.CREATE or receipt.existing is None)
+    if receipt.fields and landed and receipt.outcome in (Outcome.DONE, Outcome.REJECTED):
+        if receipt.row is not None or receipt.outcome is Outcome.DONE:
+            _land_in_part(hub, conn, intent, receipt, link, fence, out, step)
+            return
     match receipt.outcome:
         case Outcome.DONE:
             _acknowledge(hub, conn, intent, receipt.row, receipt.external_id, link, fence, out, step)
@@ -358,6 +363,27 @@ def _settle_one(
             step.count("moved")
         case _:
             _reject(hub, intent, receipt, link, out, step)
+
+
+def _land_in_part(
+    hub: Hub,
+    conn: Connection,
+    intent: Intent,
+    receipt: Receipt,
+    link: Link | None,
+    fence: int,
+    out: _Settled,
+    step: Step,
+) -> None:
+    """A change of several calls of which one was refused: the refused fields are parked, the others are there."""
+    maps = hub.maps(intent.entity)[intent.system]
+    refused = {name for name in intent.values if set(maps[name].attributes) & set(receipt.fields)}
+    for name in sorted(refused):
+        code = receipt.code or "REJECTED"
+        out.parked.append(_mark(hub, intent, name, intent.values[name], code, receipt.words))
+    step.count("parked", len(refused))
+    rest = replace(intent, values={name: value for name, value in intent.values.items() if name not in refused})
+    _acknowledge(hub, conn, rest, receipt.row, receipt.external_id, link, fence, out, step)
 
 
 def _acknowledge(

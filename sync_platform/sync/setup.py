@@ -103,7 +103,7 @@ def _closing(side: Connector, system: System, policy: Policy) -> list[Finding]:
     if system is not System.GORGIAS:
         return []
     allowed = policy.entities[Entity.TICKET].systems[System.GORGIAS].allow_close
-    sends = side.account().facts.get("survey_after_close")
+    sends = side.account().facts.get("surveys")
     if not allowed:
         return [Finding("gorgias.allow_close", True, "the policy never closes a ticket in Gorgias")]
     ok = not sends

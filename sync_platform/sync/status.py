@@ -10,16 +10,16 @@ from sqlalchemy import func, select
 from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, System
 from sync_platform.ledger import accounts as stamps
 from sync_platform.ledger import journal, outbox
+from sync_platform.ledger.budget import readings_of
 from sync_platform.ledger.database import Ledger
+from sync_platform.ledger.lease import Holder, holder
 from sync_platform.ledger.links import LINK, RECORD
-from sync_platform.ledger.tables import BudgetRow, CursorRow, InboxRow, LeaseRow, RunRow
+from sync_platform.ledger.tables import CursorRow, InboxRow, RunRow
 from sync_platform.settings import Settings
 from sync_platform.sync.cycle import utc, writes_allowed
 
-BUDGET = BudgetRow.__table__  # type: ignore[attr-defined]
 CURSOR = CursorRow.__table__  # type: ignore[attr-defined]
 INBOX = InboxRow.__table__  # type: ignore[attr-defined]
-LEASE = LeaseRow.__table__  # type: ignore[attr-defined]
 RUN = RunRow.__table__  # type: ignore[attr-defined]
 
 
@@ -41,9 +41,7 @@ def status(settings: Settings) -> dict[str, Any]:
                 ),
                 "last_run": _last_run(conn),
             }
-        with ledger.pacing_read() as conn:
-            budgets = conn.execute(select(BUDGET)).all()
-            lease = conn.execute(select(LEASE).where(LEASE.c.name == "cycle")).first()
+        held = holder(ledger)
         sandbox = all(flag for _, flag in stamped.values()) if stamped else settings.target == "sandbox"
         return {
             "target": "sandbox" if sandbox else "live",
@@ -52,12 +50,12 @@ def status(settings: Settings) -> dict[str, Any]:
                 str(system): {
                     "account": stamped.get(str(system), ("", False))[0],
                     "lag_s": _lag(polled.get(str(system)), now),
-                    "budget": _budget(budgets, system),
+                    "budget": _budget(ledger, system),
                 }
                 for system in SYSTEMS
             },
             **body,
-            "lease": _lease(lease, now),
+            "lease": _lease(held),
         }
     finally:
         ledger.close()
@@ -100,16 +98,24 @@ def _lag(at: datetime | None, now: datetime) -> float | None:
     return round((now - at).total_seconds(), 1) if at else None
 
 
-def _budget(rows: Any, system: System) -> dict[str, Any]:
+def _budget(ledger: Ledger, system: System) -> dict[str, Any]:
     """The tightest limit of a system: what it allows, and how much of it is in use now."""
-    of_system = [row for row in rows if row.key.split("/")[0] == str(system)]
-    if not of_system:
+    found = readings_of(ledger, str(system))
+    if not found:
         return {"limit": None, "window_s": None, "used": 0}
-    row = min(of_system, key=lambda r: (r.window_s < 5, r.allowed / r.window_s))
-    return {"limit": row.allowed, "window_s": row.window_s, "used": int(row.used)}
+    tightest = max(found, key=lambda one: one.used / one.allowed if one.allowed else 0.0)
+    return {
+        "limit": tightest.allowed,
+        "window_s": tightest.window_s,
+        "used": tightest.used,
+        "limits": [
+            {"name": one.limit, "limit": one.allowed, "window_s": one.window_s, "used": one.used, "frozen_s": one.frozen_s}
+            for one in found
+        ],
+    }
 
 
-def _lease(row: Any, now: datetime) -> dict[str, Any] | None:
-    if row is None or row.expires_at <= now:
+def _lease(held: Holder | None) -> dict[str, Any] | None:
+    if held is None or not held.alive:
         return None
-    return {"owner": row.owner, "pid": row.pid, "taken_at": utc(row.taken_at), "expires_at": utc(row.expires_at)}
+    return {"owner": held.owner, "pid": held.pid, "taken_at": utc(held.taken_at), "expires_at": utc(held.expires_at)}

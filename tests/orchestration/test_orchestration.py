@@ -85,7 +85,10 @@ class ScriptedCycle:
             "outcome": "partial" if self.trouble else "ok",
             "seconds": 1.5,
             "systems": {"gorgias": one, "hubspot": {**one, "rate_limited": 1}, "erp": one},
-            "entities": {"customer": {"observed": 9, "created": {"gorgias": 1, "erp": 2}, "in_review": 1}},
+            "entities": {
+                "customer": {"observed": 9, "created": {"gorgias": 1, "erp": 2}, "in_review": 1},
+                "ticket": {"observed": 4, "created": {"erp": 2}, "updated": {"hubspot": 1}, "parked": 2},
+            },
             "errors": self.trouble,
         }
 
@@ -260,7 +263,12 @@ def test_metadata_are_numbers_that_plot_and_tables_without_values(instance):
     numbers = ("observed", "created", "calls", "lower_bound", "ratio", "rate_limited", "waited_s", "complete")
     assert all(isinstance(total[name].value, int | float) for name in numbers)
     assert total["calls"].value == 12
-    assert total["created"].value == 3
+    assert {name: total[name].value for name in ("observed", "created", "updated", "parked")} == {
+        "observed": 13,
+        "created": 5,
+        "updated": 1,
+        "parked": 2,
+    }
     assert CANARY not in said(instance, result.run_id)
 
 
