@@ -151,6 +151,8 @@ def _once(settings: Settings, control: str, edits: int) -> dict[str, Any]:
     set_up(settings)
     words.say("first load …")
     first = _cycle(settings)
+    # Past every margin, lag and second look: what follows must not pay for the echoes of the first load.
+    _post(f"{control}/clock", {"advance_s": QUIET_AFTER_S})
     words.say(f"{edits} edits in the three systems …")
     made = sum(1 for _ in range(edits) if _post(f"{control}/script/next", {})["event"] is not None)
     _post(f"{control}/clock", {"advance_s": SEEN_AFTER_S})

@@ -25,6 +25,8 @@ from sync_platform.errors import NotAllowed, Rejected, SyncError
 
 GROUP = "sync_platform"
 OWNERS_PAGE = 100
+VISIBLE_TRIES = 20
+VISIBLE_PAUSE_S = 0.25
 _TYPES: Mapping[str, tuple[str, str]] = {
     "text": ("string", "text"),
     "number": ("number", "number"),
@@ -115,7 +117,18 @@ class SetUp:
                     findings.append(_compared(one, there[one.attribute]))
                 else:
                     findings.append(self._make(one))
+            self._await(entity, {one.attribute for one in needed} - there.keys())
         return findings
+
+    def _await(self, entity: Entity, made: set[str]) -> None:
+        """Wait until new properties are there for everybody: 0.25 to 0.7 s after creation [observed live].
+
+        A list that is read before shows their objects without them, and what was not shown stays unread.
+        """
+        for _ in range(VISIBLE_TRIES if made else 0):
+            if made <= self._definitions(entity).keys():
+                return
+            self.calls.pause(VISIBLE_PAUSE_S)
 
     def _group(self, entity: Entity) -> Finding:
         name = f"hubspot.{KIND[entity]}.group.{GROUP}"

@@ -10,19 +10,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, text, update
 from sqlalchemy import Table as SaTable
 
 from sync_platform.core.records import Cell, Claim, Entity, Link, LinkState, Record, RecordId, System
 from sync_platform.ledger.database import in_chunks, insert_for
-from sync_platform.ledger.tables import IntentRow, LinkRow, MatchKeyRow, RecordRow
+from sync_platform.ledger.outbox import INTENT, IS_UNSETTLED
+from sync_platform.ledger.tables import LinkRow, MatchKeyRow, RecordRow
 
 LINK: SaTable = LinkRow.__table__  # type: ignore[attr-defined]
 RECORD: SaTable = RecordRow.__table__  # type: ignore[attr-defined]
 KEY: SaTable = MatchKeyRow.__table__  # type: ignore[attr-defined]
-INTENT: SaTable = IntentRow.__table__  # type: ignore[attr-defined]
 
 CHUNK = 400
+# Spelt out as in the indexes: a database uses a partial index only where it can prove that the condition implies the
+# index's own, and neither a parameter nor `dirty = 1` proves it.
+IS_DIRTY = text("record.dirty")
+IS_AGAIN = text("link.again")
+IS_OWED = text("link.detail > 0")
+IS_ACTIVE = text("link.state = 'active'")
 
 
 def _link(row: Any) -> Link:
@@ -108,7 +114,7 @@ def mark_unsettled(conn: Connection, links: Iterable[Link]) -> None:
     for chunk in in_chunks(sorted({str(record_id) for record_id, _ in by_record}), CHUNK):
         rows = conn.execute(
             select(INTENT.c.record_id, INTENT.c.system).where(
-                INTENT.c.state.in_(("sent", "unknown")), INTENT.c.record_id.in_(chunk)
+                IS_UNSETTLED, INTENT.c.record_id.in_(chunk)
             )
         )
         for row in rows:
@@ -121,7 +127,7 @@ def unplaced(conn: Connection, entity: Entity, limit: int) -> list[Link]:
     """Active links that belong to no record yet, oldest first."""
     rows = conn.execute(
         select(LINK)
-        .where(LINK.c.record_id.is_(None), LINK.c.entity == entity, LINK.c.state == "active")
+        .where(LINK.c.record_id.is_(None), LINK.c.entity == entity, IS_ACTIVE)
         .order_by(LINK.c.id)
         .limit(limit)
     )
@@ -168,9 +174,9 @@ def details_owed(conn: Connection, system: System, entity: Entity, limit: int, w
         .where(
             LINK.c.system == system,
             LINK.c.entity == entity,
-            LINK.c.detail > 0,
+            IS_OWED,
             LINK.c.detail <= worst,
-            LINK.c.state == "active",
+            IS_ACTIVE,
         )
         .order_by(LINK.c.detail, LINK.c.id)
         .limit(limit)
@@ -183,7 +189,7 @@ def count_details(conn: Connection, system: System, entity: Entity) -> int:
     return int(
         conn.execute(
             select(func.count()).where(
-                LINK.c.system == system, LINK.c.entity == entity, LINK.c.detail > 0, LINK.c.state == "active"
+                LINK.c.system == system, LINK.c.entity == entity, IS_OWED, IS_ACTIVE
             )
         ).scalar_one()
     )
@@ -193,7 +199,8 @@ def read_again(conn: Connection, system: System, entity: Entity, limit: int) -> 
     """External ids that a hint or an unsettled write asked to read by id."""
     rows = conn.execute(
         select(LINK.c.external_id)
-        .where(LINK.c.system == system, LINK.c.entity == entity, LINK.c.again, LINK.c.state == "active")
+        .where(LINK.c.system == system, LINK.c.entity == entity, IS_AGAIN, IS_ACTIVE)
+        .order_by(LINK.c.id)
         .limit(limit)
     )
     return [row.external_id for row in rows]
@@ -244,7 +251,7 @@ def dirty_records(conn: Connection, entity: Entity, limit: int, after: str = "")
     """Records with something to judge, by id."""
     rows = conn.execute(
         select(RECORD)
-        .where(RECORD.c.dirty, RECORD.c.entity == entity, RECORD.c.id > after)
+        .where(IS_DIRTY, RECORD.c.entity == entity, RECORD.c.id > after)
         .order_by(RECORD.c.id)
         .limit(limit)
     )
@@ -307,7 +314,7 @@ def mark_wanted(conn: Connection, customers: Iterable[str]) -> int:
 
 def count_dirty(conn: Connection, entity: Entity | None = None) -> int:
     """Records with something to judge."""
-    statement = select(func.count()).select_from(RECORD).where(RECORD.c.dirty)
+    statement = select(func.count()).select_from(RECORD).where(IS_DIRTY)
     if entity is not None:
         statement = statement.where(RECORD.c.entity == entity)
     return int(conn.execute(statement).scalar_one())
@@ -363,7 +370,7 @@ def active_systems(conn: Connection, record_ids: Iterable[str]) -> dict[str, set
     out: dict[str, set[System]] = {}
     for chunk in in_chunks(sorted(set(record_ids)), CHUNK):
         rows = conn.execute(
-            select(LINK.c.record_id, LINK.c.system).where(LINK.c.record_id.in_(chunk), LINK.c.state == "active")
+            select(LINK.c.record_id, LINK.c.system).where(LINK.c.record_id.in_(chunk), IS_ACTIVE)
         )
         for row in rows:
             out.setdefault(row.record_id, set()).add(System(row.system))

@@ -127,6 +127,14 @@ class LinkRow(LedgerModel, table=True):
             postgresql_where=text("detail > 0"),
         ),
         Index(
+            "ix_link_again",
+            "system",
+            "entity",
+            "id",
+            sqlite_where=text("again"),
+            postgresql_where=text("again"),
+        ),
+        Index(
             "ix_link_awaits",
             "awaits",
             sqlite_where=text("awaits IS NOT NULL"),
@@ -195,6 +203,7 @@ class IntentRow(LedgerModel, table=True):
             "system",
             "entity",
             "state",
+            "lane",
             "id",
             sqlite_where=text("state IN ('planned','sent','unknown')"),
             postgresql_where=text("state IN ('planned','sent','unknown')"),

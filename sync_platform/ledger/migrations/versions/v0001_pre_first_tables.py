@@ -143,7 +143,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         batch_op.create_index(batch_op.f("ix_intent_marker"), ["marker"], unique=False)
         batch_op.create_index(
             "ix_intent_open",
-            ["system", "entity", "state", "id"],
+            ["system", "entity", "state", "lane", "id"],
             unique=False,
             sqlite_where=sa.text("state IN ('planned','sent','unknown')"),
             postgresql_where=sa.text("state IN ('planned','sent','unknown')"),
@@ -213,6 +213,13 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.PrimaryKeyConstraint("id", name=op.f("pk_link")),
     )
     with op.batch_alter_table("link", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_link_again",
+            ["system", "entity", "id"],
+            unique=False,
+            sqlite_where=sa.text("again"),
+            postgresql_where=sa.text("again"),
+        )
         batch_op.create_index(
             "ix_link_awaits",
             ["awaits"],
