@@ -21,7 +21,8 @@ class Meter(Protocol):
         """Wait until every named limit of this system allows one more call, then count it under `purpose`.
 
         `limits` are names that the connector declared in `Connector.limits`; `purpose` is "read", "write" or "setup".
-        Waits outside any transaction. Raises `Interrupted` never: a wait is bounded by the limit's window.
+        Waits outside any transaction. Raises `RateLimited` with `wait_s` when the wait would be too long to sit out
+        (a day's limit is used up, or the system told us to stay away).
         """
 
     def learn(
@@ -38,7 +39,7 @@ class Meter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One limit of an account: at most `allowed` calls in any `window_s` seconds (start values; answers correct them)."""
+    """One limit of an account: at most `allowed` calls in any `window_s` seconds. Answers correct both."""
 
     name: str
     allowed: int
@@ -73,7 +74,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows and the position after them; `complete` ends the walk. `bad` rows could not be read: (external id, reason)."""
+    """Rows and the position after them; `complete` ends the walk; `bad` are unreadable rows: (external id, reason)."""
 
     rows: Sequence[Row]
     cursor: Cursor

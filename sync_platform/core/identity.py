@@ -1,4 +1,4 @@
-"""Which record an object of a system belongs to: by link, by our own foreign ids, by e-mail, by phone; never by a guess."""
+"""Which record an object belongs to: by link, by our own foreign ids, by e-mail, by phone; never by a guess."""
 
 from __future__ import annotations
 
@@ -65,9 +65,7 @@ def place(system: System, keys: Sequence[Key], known: Known) -> Placement:
     return Placement("new")
 
 
-def _one(
-    record: RecordId, system: System, known: Known, rule: str, evidence: tuple[tuple[str, str], ...]
-) -> Placement:
+def _one(record: RecordId, system: System, known: Known, rule: str, evidence: tuple[tuple[str, str], ...]) -> Placement:
     if system in known.linked.get(record, set()):
         return Placement("twin", record, rule, evidence)
     return Placement("link", record, rule, evidence)

@@ -431,7 +431,7 @@ def _join_review(scene: Scene, name: str, fresh: Sequence[tuple[Link, Claim]]) -
 
 
 def _merge_set(scene: Scene, name: str, policy: FieldPolicy, links: Sequence[Link]) -> None:
-    """record := (record ∖ all removed) ∪ all added, each system against its base: an addition beats a removal."""
+    """Record := (record ∖ all removed) ∪ all added, each system against its base: an addition beats a removal."""
     record = scene.record
     current: list[Json] = list(record.fields.get(name) or [])
     added: set[Json] = set()

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NewType
+from typing import Any, NewType, Self
 
 Json = Any
 RecordId = NewType("RecordId", str)
@@ -98,12 +98,13 @@ class IntentState(StrEnum):
 class _Unset:
     """The one value that no system can hold: «never read», «no base», «no agreement»."""
 
-    _one: _Unset | None = None
+    _one: Any = None
 
-    def __new__(cls) -> _Unset:
+    def __new__(cls) -> Self:
         if cls._one is None:
             cls._one = super().__new__(cls)
-        return cls._one
+        one: Self = cls._one
+        return one
 
     def __repr__(self) -> str:
         return "UNSET"
@@ -297,7 +298,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Which value won for a field (`"*"`: the whole new record), by which rule, from which claims, and what it replaced."""
+    """Which value won for a field (`"*"`: the whole new record), by which rule, from which claims, replacing what."""
 
     record_id: RecordId
     entity: Entity

@@ -151,10 +151,18 @@ def close_review(conn: Connection, record_id: str, field: str, at: datetime) -> 
 
 def count_reviews(conn: Connection) -> dict[str, int]:
     """Open reviews by entity."""
-    rows = conn.execute(
-        select(REVIEW.c.entity, func.count()).where(REVIEW.c.state == "open").group_by(REVIEW.c.entity)
-    )
+    rows = conn.execute(select(REVIEW.c.entity, func.count()).where(REVIEW.c.state == "open").group_by(REVIEW.c.entity))
     return {row[0]: int(row[1]) for row in rows}
+
+
+def count_reviews_by_kind(conn: Connection) -> dict[tuple[str, str], int]:
+    """Open reviews by (entity, kind)."""
+    rows = conn.execute(
+        select(REVIEW.c.entity, REVIEW.c.kind, func.count())
+        .where(REVIEW.c.state == "open")
+        .group_by(REVIEW.c.entity, REVIEW.c.kind)
+    )
+    return {(row[0], row[1]): int(row[2]) for row in rows}
 
 
 def add_late(conn: Connection, link_id: int, intent_id: int, payload: Json, until: datetime) -> None:

@@ -113,9 +113,7 @@ def mark_unsettled(conn: Connection, links: Iterable[Link]) -> None:
     by_record = {(link.record_id, link.system): link for link in links if link.record_id}
     for chunk in in_chunks(sorted({str(record_id) for record_id, _ in by_record}), CHUNK):
         rows = conn.execute(
-            select(INTENT.c.record_id, INTENT.c.system).where(
-                IS_UNSETTLED, INTENT.c.record_id.in_(chunk)
-            )
+            select(INTENT.c.record_id, INTENT.c.system).where(IS_UNSETTLED, INTENT.c.record_id.in_(chunk))
         )
         for row in rows:
             link = by_record.get((RecordId(row.record_id), System(row.system)))
@@ -188,9 +186,7 @@ def count_details(conn: Connection, system: System, entity: Entity) -> int:
     """Reads by id still owed."""
     return int(
         conn.execute(
-            select(func.count()).where(
-                LINK.c.system == system, LINK.c.entity == entity, IS_OWED, IS_ACTIVE
-            )
+            select(func.count()).where(LINK.c.system == system, LINK.c.entity == entity, IS_OWED, IS_ACTIVE)
         ).scalar_one()
     )
 
@@ -271,9 +267,7 @@ def insert_records(conn: Connection, records: Iterable[Record]) -> None:
 
 def save_records(conn: Connection, records: Iterable[Record], *, dirty: Mapping[str, bool]) -> None:
     """Write judged records back and set or clear their mark."""
-    rows = [
-        {"b_id": record.id, "dirty": dirty.get(record.id, False)} | record_values(record) for record in records
-    ]
+    rows = [{"b_id": record.id, "dirty": dirty.get(record.id, False)} | record_values(record) for record in records]
     if not rows:
         return
     names = [name for name in rows[0] if name != "b_id"]
@@ -369,16 +363,18 @@ def active_systems(conn: Connection, record_ids: Iterable[str]) -> dict[str, set
     """Systems in which records have an active link."""
     out: dict[str, set[System]] = {}
     for chunk in in_chunks(sorted(set(record_ids)), CHUNK):
-        rows = conn.execute(
-            select(LINK.c.record_id, LINK.c.system).where(LINK.c.record_id.in_(chunk), IS_ACTIVE)
-        )
+        rows = conn.execute(select(LINK.c.record_id, LINK.c.system).where(LINK.c.record_id.in_(chunk), IS_ACTIVE))
         for row in rows:
             out.setdefault(row.record_id, set()).add(System(row.system))
     return out
 
 
 def external_ids(
-    conn: Connection, entity: Entity, *, records: Iterable[str] = (), externals: Mapping[System, Iterable[str]] | None = None
+    conn: Connection,
+    entity: Entity,
+    *,
+    records: Iterable[str] = (),
+    externals: Mapping[System, Iterable[str]] | None = None,
 ) -> list[tuple[System, str, RecordId, LinkState]]:
     """(system, external id, record, state) for records or for external ids: what references need."""
     out: list[tuple[System, str, RecordId, LinkState]] = []

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Connection, func, select
 
 from sync_platform.core.bounds import Work, terms
-from sync_platform.core.records import System
-from sync_platform.ledger.tables import CallRow
+from sync_platform.core.records import Entity, System
+from sync_platform.ledger import budget, journal, links
 from sync_platform.sync.hub import Hub
-
-CALL = CallRow.__table__  # type: ignore[attr-defined]
 
 
 def work_of(hub: Hub, system: System) -> Work:
@@ -69,8 +69,7 @@ def _kinds(system: System, verb: str, done: dict[str, int]) -> dict[str, int]:
 def calls_of(hub: Hub, system: System) -> dict[str, float]:
     """Calls of this run so far: read and write, waits in seconds, refusals for the rate."""
     hub.flush(system)
-    with hub.ledger.pacing_read() as conn:
-        rows = conn.execute(select(CALL).where(CALL.c.run == hub.run, CALL.c.system == system)).all()
+    rows = [row for row in budget.calls_of(hub.ledger, hub.run) if row.system == system]
     return {
         "read": sum(row.count for row in rows if row.purpose == "read"),
         "write": sum(row.count for row in rows if row.purpose == "write"),
@@ -89,3 +88,54 @@ def bounds_of(hub: Hub, system: System) -> dict[str, float]:
         "lower_bound": bound,
         "ratio": round(calls / bound, 3) if bound else 1.0,
     }
+
+
+def spent_since(before: Mapping[str, float] | None, now: Mapping[str, float]) -> dict[str, float]:
+    """What one step spent of what the run spent so far."""
+    out = {name: round(value - (before or {}).get(name, 0), 2) for name, value in now.items() if name != "ratio"}
+    return out | {"ratio": round(out["calls"] / out["lower_bound"], 3) if out["lower_bound"] > 0 else 1.0}
+
+
+def lag_s(hub: Hub, conn: Connection, system: System, entity: Entity) -> float | None:
+    """Seconds since the last finished look at a system began; None before the first."""
+    at = hub.polled(conn, entity).get(system)
+    return None if at is None else round((hub.now() - at).total_seconds(), 1)
+
+
+@dataclass(slots=True)
+class Standing:
+    """How things stand beside what a step did: rows known, in review, parked. Counted once a cycle."""
+
+    links: dict[tuple[str, str], int]
+    records: dict[str, int]
+
+    @classmethod
+    def load(cls, conn: Connection) -> Standing:
+        """Two statements over indexed columns."""
+        link, record = links.LINK, links.RECORD
+        by_system = conn.execute(
+            select(link.c.system, link.c.entity, func.count())
+            .where(link.c.state == "active")
+            .group_by(link.c.system, link.c.entity)
+        )
+        by_entity = conn.execute(select(record.c.entity, func.count()).group_by(record.c.entity))
+        return cls({(row[0], row[1]): int(row[2]) for row in by_system}, {row[0]: int(row[1]) for row in by_entity})
+
+    def of(self, hub: Hub, conn: Connection, stage: str, system: System | None, entity: Entity) -> dict[str, float]:
+        """The gauges of one step's asset."""
+        if stage == "records":
+            waiting = journal.count_reviews_by_kind(conn)
+            return {
+                "rows": self.records.get(entity, 0),
+                "in_review": waiting.get((str(entity), "field"), 0),
+                "doubled": waiting.get((str(entity), "twin"), 0),
+                "ambiguous": waiting.get((str(entity), "ambiguous"), 0),
+            }
+        if system is None:
+            return {}
+        rows: dict[str, float] = {"rows": self.links.get((str(system), str(entity)), 0)}
+        if stage == "written":
+            return rows | {"parked": journal.count_parked(conn).get((str(system), str(entity)), 0)}
+        lag = lag_s(hub, conn, system, entity)
+        unread = links.count_details(conn, system, entity)
+        return rows | {"unread": unread} | ({} if lag is None else {"lag_s": lag})

@@ -24,7 +24,7 @@ from sync_platform.ledger.lease import Lease
 from sync_platform.ledger.tables import CallRow, RunRow
 from sync_platform.settings import Settings
 from sync_platform.sync import pull, push, reconcile
-from sync_platform.sync.accounting import bounds_of
+from sync_platform.sync.accounting import Standing, bounds_of, lag_s, spent_since
 from sync_platform.sync.hub import Hub, Progress, Step, Timing, touches
 from sync_platform.sync.sides import check_accounts, open_sides, read_directories
 
@@ -52,9 +52,9 @@ def load_policy(settings: Settings) -> Policy:
     return parse(text, path.name)
 
 
-def timing(settings: Settings) -> Timing:
+def timing(settings: Settings, *, sandbox: bool) -> Timing:
     """Waits and ages; on the sandbox outcomes settle fast, because nothing there takes longer than a moment."""
-    if settings.target == "sandbox":
+    if sandbox:
         return Timing(settle_s=5.0, late_s=60.0, poll_s=settings.poll_s, run_max_s=settings.sync_run_max_s)
     return Timing(poll_s=settings.poll_s, run_max_s=settings.sync_run_max_s)
 
@@ -82,7 +82,7 @@ def open_hub(
             policy=policy,
             run=run,
             region=settings.sync_phone_region,
-            timing=timing(settings),
+            timing=timing(settings, sandbox=all_sandbox),
             writes=writes_allowed(settings, all_sandbox),
             only=frozenset(only),
             directories=read_directories(ledger, sides),
@@ -111,6 +111,8 @@ class Cycle:
     lease: Lease
     steps: list[Step] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
+    _spent: dict[System, dict[str, float]] = field(default_factory=dict)
+    _standing: Standing | None = None
 
     @property
     def run(self) -> str:
@@ -141,7 +143,13 @@ class Cycle:
     def _done(self, step: Step, system: System | None, entity: Entity) -> Step:
         self.lease.check()
         if system is not None:
-            step.counts |= bounds_of(self.hub, system)
+            facts = bounds_of(self.hub, system)
+            step.counts |= spent_since(self._spent.get(system), facts)
+            self._spent[system] = facts
+        with self.hub.ledger.read() as conn:
+            if self._standing is None:
+                self._standing = Standing.load(conn)
+            step.counts |= self._standing.of(self.hub, conn, step.name.split("/")[0], system, entity)
         self.steps.append(step)
         return step
 
@@ -165,7 +173,6 @@ class Cycle:
             set_meta(conn, "cycles_finished", str(finished))
         self.lease.release()
         return summary
-
 
     def _follow_up(self) -> None:
         """What one system answered can be news for another (a number that the ERP gave): written in the same slice."""
@@ -207,7 +214,9 @@ def open_cycle(
             with open_hub(settings, run=run, only=only, progress=progress, ledger=ledger) as hub:
                 with ledger.begin() as conn:
                     if conn.execute(select(RUN.c.id).where(RUN.c.id == run)).first() is None:
-                        conn.execute(insert(RUN), [{"id": run, "kind": kind, "started_at": hub.now(), "complete": False}])
+                        conn.execute(
+                            insert(RUN), [{"id": run, "kind": kind, "started_at": hub.now(), "complete": False}]
+                        )
                 yield Cycle(hub, kind, full, lease)
         finally:
             lease.release()
@@ -294,7 +303,10 @@ def summarize(cycle: Cycle) -> dict[str, Any]:
 
 def _system_summary(hub: Hub, system: System) -> dict[str, Any]:
     facts = bounds_of(hub, system)
+    with hub.ledger.read() as conn:
+        lags = [lag for entity in ENTITIES if (lag := lag_s(hub, conn, system, entity)) is not None]
     return {
+        "lag_s": max(lags, default=None),
         "calls": {"read": int(facts["read"]), "write": int(facts["write"])},
         "lower_bound": int(facts["lower_bound"]),
         "ratio": facts["ratio"],
@@ -348,6 +360,7 @@ def merged(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]:
             "ratio": round(sum(calls.values()) / bound, 3) if bound else 1.0,
             "rate_limited": before["rate_limited"] + later["rate_limited"],
             "waited_s": round(before["waited_s"] + later["waited_s"], 2),
+            "lag_s": later.get("lag_s"),
         }
     entities = {}
     for name, later in two["entities"].items():

@@ -225,5 +225,3 @@ def touches(only: Iterable[str], system: System | None, entity: Entity) -> bool:
     if systems and system is not None and str(system) not in systems:
         return False
     return not entities or str(entity) in entities
-
-

@@ -54,7 +54,7 @@ class _Rehearsal:
         return getattr(self.ledger, name)
 
 
-class _Undo(Exception):  # noqa: N818 - not an error: it ends a rehearsal
+class _Undo(Exception):
     """Rolls the rehearsal back."""
 
 
@@ -108,14 +108,14 @@ def rehearse(hub: Hub) -> dict[str, Any]:
             step = Step("plan")
             for entity in (*ENTITIES, *ENTITIES):
                 reconcile.judge_all(stage, entity, step)
-            body = _told(stage, conn, step)
-            raise _Undo
+            body = _told(stage, conn)
+            raise _Undo  # noqa: TRY301 - the way out of a transaction that must not commit
     except _Undo:
         pass
     return body
 
 
-def _told(hub: Hub, conn: Connection, step: Step) -> dict[str, Any]:
+def _told(hub: Hub, conn: Connection) -> dict[str, Any]:
     rows = conn.execute(
         select(INTENT.c.record_id, INTENT.c.system, INTENT.c.entity, INTENT.c.verb, INTENT.c.payload)
         .where(INTENT.c.state == "planned")
@@ -125,7 +125,7 @@ def _told(hub: Hub, conn: Connection, step: Step) -> dict[str, Any]:
     creates: dict[str, dict[str, int]] = {str(s): {} for s in SYSTEMS}
     updates: dict[str, dict[str, int]] = {str(s): {} for s in SYSTEMS}
     fields: dict[tuple[str, str], int] = {}
-    items = []
+    items: list[dict[str, Any]] = []
     for row in rows:
         counts[row.system][row.verb] += 1
         target = creates if row.verb == "create" else updates
@@ -135,9 +135,7 @@ def _told(hub: Hub, conn: Connection, step: Step) -> dict[str, Any]:
             fields[(row.system, name)] = fields.get((row.system, name), 0) + 1
         if len(items) < ITEMS_MAX:
             items.append({"record": row.record_id, "system": row.system, "verb": row.verb, "fields": names})
-    calls = {
-        str(s): sum(terms(s, Work(creates=creates[str(s)], updates=updates[str(s)])).values()) for s in SYSTEMS
-    }
+    calls = {str(s): sum(terms(s, Work(creates=creates[str(s)], updates=updates[str(s)])).values()) for s in SYSTEMS}
     ambiguous = conn.execute(
         select(func.count()).select_from(REVIEW).where(REVIEW.c.state == "open", REVIEW.c.kind != "field")
     ).scalar_one()

@@ -32,6 +32,7 @@ PARTS = {"first_message", "score"}
 
 # None: nothing may be judged now (a plan); what would overtake an unjudged change is then read again later.
 Judge = Callable[[Connection, Iterable[str]], None] | None
+Shown = Sequence[tuple[Row, dict[str, Json]]]
 
 
 @dataclass(slots=True)
@@ -57,7 +58,7 @@ def pull(hub: Hub, system: System, entity: Entity, judge: Judge, *, full: bool =
         _owed_reads(hub, connector, entity, judge, step, Lane.DELTA, UPDATED)
         _backfill(hub, connector, entity, judge, step, full=full)
     except SyncError as error:
-        _trouble(hub, step, system, entity, error)
+        trouble(hub, step, system, entity, error)
     return step
 
 
@@ -126,7 +127,12 @@ def _walk(
             taken = take(hub, conn, system, page.rows, judge, fresh_list=listing)
             _park_bad(hub, conn, system, feed.entity, page.bad)
             _write_cursor(
-                hub, conn, system, feed, cursor, rows=len(page.rows), total=page.total,
+                conn,
+                system,
+                feed,
+                cursor,
+                rows=len(page.rows),
+                total=page.total,
                 polled_at=began if page.complete else None,
                 listed_at=began if page.complete else None,
             )
@@ -147,11 +153,10 @@ def _walk_began(hub: Hub, system: System, feed: Feed) -> datetime | None:
 
 def _save_cursor(hub: Hub, system: System, feed: Feed, cursor: Cursor, **facts: Any) -> None:
     with hub.ledger.begin() as conn:
-        _write_cursor(hub, conn, system, feed, cursor, **facts)
+        _write_cursor(conn, system, feed, cursor, **facts)
 
 
 def _write_cursor(
-    hub: Hub,
     conn: Connection,
     system: System,
     feed: Feed,
@@ -161,27 +166,31 @@ def _write_cursor(
     total: int | None = None,
     **times: datetime | None,
 ) -> None:
-    values = {"watermark": cursor.watermark, "walk": cursor.walk} | {k: v for k, v in times.items() if v is not None}
+    values: dict[str, Any] = {"watermark": cursor.watermark, "walk": cursor.walk}
+    values |= {name: at for name, at in times.items() if at is not None}
     if total is not None:
         values["total"] = total
     statement = insert_for(conn, CURSOR).values(system=str(system), feed=feed.name, rows=rows, **values)
     conn.execute(
-        statement.on_conflict_do_update(
-            index_elements=["system", "feed"], set_=values | {"rows": CURSOR.c.rows + rows}
-        )
+        statement.on_conflict_do_update(index_elements=["system", "feed"], set_=values | {"rows": CURSOR.c.rows + rows})
     )
 
 
-def _park_bad(
-    hub: Hub, conn: Connection, system: System, entity: Entity, bad: Sequence[tuple[str, str]]
-) -> None:
+def _park_bad(hub: Hub, conn: Connection, system: System, entity: Entity, bad: Sequence[tuple[str, str]]) -> None:
     now = hub.now()
     journal.park(
         conn,
         [
             {
-                "system": str(system), "entity": str(entity), "record_id": None, "external_id": external_id,
-                "field": "*", "hash": "", "code": "UNREADABLE_ROW", "words": reason, "at": now,
+                "system": str(system),
+                "entity": str(entity),
+                "record_id": None,
+                "external_id": external_id,
+                "field": "*",
+                "hash": "",
+                "code": "UNREADABLE_ROW",
+                "words": reason,
+                "at": now,
                 "remedy": "Correct the object in its system; the next read takes it.",
             }
             for external_id, reason in bad
@@ -196,7 +205,7 @@ def _tell(step: Step, taken: Taken) -> None:
         step.count("gone", taken.gone)
 
 
-def _trouble(hub: Hub, step: Step, system: System, entity: Entity, error: SyncError) -> None:
+def trouble(hub: Hub, step: Step, system: System, entity: Entity, error: SyncError) -> None:
     """A system's trouble is a fact of the run; only the Halt family without a system goes up."""
     if error.system is None and not isinstance(error, Retryable):
         raise error
@@ -297,20 +306,10 @@ def _take(
 ) -> None:
     known = links.links_by_external(conn, system, entity, sorted({row.external_id for row in rows}))
     maps = hub.maps(entity).get(system, {})
-    shown = [(row, {n: v for n, v in observe(system, entity, row.attributes).items() if n in maps}) for row in rows]
-    overtaken = {
-        str(link.record_id)
-        for row, fields in shown
-        if (link := known.get(row.external_id)) is not None and link.record_id and _overtakes(link, fields, maps)
-    }
-    if overtaken and judge is None:
-        for link in known.values():
-            link.again = link.again or str(link.record_id) in overtaken
-        links.save_links(conn, [link for link in known.values() if str(link.record_id) in overtaken])
-        shown = [(r, f) for r, f in shown if str(getattr(known.get(r.external_id), "record_id", None)) not in overtaken]
-    elif overtaken and judge is not None:
-        judge(conn, overtaken)
-        known = links.links_by_external(conn, system, entity, sorted({row.external_id for row in rows}))
+    shown: Shown = [
+        (row, {n: v for n, v in observe(system, entity, row.attributes).items() if n in maps}) for row in rows
+    ]
+    known, shown = _judge_first(conn, system, entity, known, shown, maps, judge)
     touched: dict[str, Link] = {}
     observations: list[dict[str, Any]] = []
     more: list[str] = []
@@ -344,6 +343,33 @@ def _take(
     links.mark_dirty(conn, dirty)
     if more and (system, entity) in DETAILED:
         links.owe_detail(conn, system, entity, more, HAS_MORE)
+
+
+def _judge_first(
+    conn: Connection,
+    system: System,
+    entity: Entity,
+    known: dict[str, Link],
+    shown: Shown,
+    maps: dict[str, FieldMap],
+    judge: Judge,
+) -> tuple[dict[str, Link], Shown]:
+    """A shadow never steps over a change that nobody judged: such records are judged now, or read again later."""
+    overtaken = {
+        str(link.record_id)
+        for row, fields in shown
+        if (link := known.get(row.external_id)) is not None and link.record_id and _overtakes(link, fields, maps)
+    }
+    if not overtaken:
+        return known, shown
+    if judge is not None:
+        judge(conn, overtaken)
+        return links.links_by_external(conn, system, entity, sorted(known)), shown
+    late = {name: link for name, link in known.items() if str(link.record_id) in overtaken}
+    for link in late.values():
+        link.again = True
+    links.save_links(conn, late.values())
+    return known, [(row, fields) for row, fields in shown if row.external_id not in late]
 
 
 def stays(mapping: FieldMap, old: Json, new: Json) -> bool:
@@ -494,5 +520,3 @@ def _observation(hub: Hub, row: Row, fields: dict[str, Json], now: datetime, *, 
         "taken": taken,
         "run": hub.run,
     }
-
-

@@ -16,8 +16,19 @@ from sync_platform.core.identity import Key, Known, Placement, place
 from sync_platform.core.mappings import attributes_of, match_keys
 from sync_platform.core.merge import Merged, Scene, merge
 from sync_platform.core.plan import Facts, Planned, plan
-from sync_platform.core.records import Decision, Entity, Lane, Link, LinkState, PlannedWrite, Record, RecordId, System
-from sync_platform.core.records import payload_hash
+from sync_platform.core.records import (
+    Decision,
+    Entity,
+    Lane,
+    Link,
+    LinkState,
+    PlannedWrite,
+    Record,
+    RecordId,
+    System,
+    payload_hash,
+)
+from sync_platform.errors import SyncError
 from sync_platform.ledger import journal, links, outbox
 from sync_platform.sync import pull
 from sync_platform.sync.hub import Customers, Hub, Progress, Step
@@ -28,7 +39,7 @@ MATCHED = frozenset({"email", "phone", "number"})
 
 
 def reconcile(hub: Hub, entity: Entity) -> Step:
-    """Work off everything that is to be identified or judged; asks for one more round of news where a create needs it."""
+    """Work off everything that is to be identified or judged; one more round of news where a create needs it."""
     step = Step(f"records/{entity}s")
     judge_all(hub, entity, step)
     rounds = _rounds_needed(hub, entity)
@@ -38,8 +49,8 @@ def reconcile(hub: Hub, entity: Entity) -> Step:
             hub.did(system, f"rounds:{entity}")
             try:
                 pull.news(hub, system, entity, judge_now(hub, entity), look)
-            except Exception as error:
-                pull._trouble(hub, step, system, entity, error)  # type: ignore[arg-type]  # noqa: SLF001
+            except SyncError as error:
+                pull.trouble(hub, step, system, entity, error)
         judge_all(hub, entity, step)
     return step
 
@@ -100,9 +111,7 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
         links.save_links(conn, batch)
         placed = {str(link.record_id) for link in batch}
         links.mark_dirty(conn, placed)
-        links.save_keys(
-            conn, [(k, v, str(link.record_id)) for link in batch for k, v in keys[link.id] if k in MATCHED]
-        )
+        links.save_keys(conn, [(k, v, str(link.record_id)) for link in batch for k, v in keys[link.id] if k in MATCHED])
         journal.open_review(conn, reviews)
         if entity is Entity.CUSTOMER:
             links.mark_awaiting(conn, [f"{link.system}:{link.external_id}" for link in batch])
@@ -181,7 +190,7 @@ def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record]
     ids = [str(record.id) for record in records]
     all_links = links.links_of(conn, ids)
     active = {key: [link for link in found if link.state is LinkState.ACTIVE] for key, found in all_links.items()}
-    keys = _refresh_keys(hub, conn, entity, active) if entity is Entity.CUSTOMER else {}
+    keys = _refresh_keys(hub, conn, active) if entity is Entity.CUSTOMER else {}
     lexicons = hub.lexicons(conn, entity, _customers(records, active) if entity is Entity.TICKET else None)
     late = journal.late_of(conn, [link.id for found in active.values() for link in found], hub.now())
     conditions = _Conditions.load(hub, conn, entity, ids, keys)
@@ -190,7 +199,12 @@ def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record]
     maps = hub.maps(entity)
     for record in records:
         scene = Scene(
-            record, active[str(record.id)], hub.policy.entities[entity], maps, lexicons, at,
+            record,
+            active[str(record.id)],
+            hub.policy.entities[entity],
+            maps,
+            lexicons,
+            at,
             late={key: value for key, (_, value) in late.items()},
         )
         seen_reviews = set(record.reviews)
@@ -202,9 +216,10 @@ def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record]
         for name in seen_reviews - set(record.reviews):
             journal.close_review(conn, str(record.id), name, hub.now())
     for (link_id, name), (late_id, _) in late.items():
-        if any(d.rule == "late" and d.field == name and d.claims and d.claims[0].link_id == link_id for d in batch.decisions):
+        recognised = (d for d in batch.decisions if d.rule == "late" and d.field == name and d.claims)
+        if any(d.claims[0].link_id == link_id for d in recognised):
             journal.use_late(conn, late_id, name)
-    _store(hub, conn, entity, records, active, batch, step)
+    _store(hub, conn, records, active, batch, step)
 
 
 def _collect(
@@ -223,16 +238,32 @@ def _collect(
     for name in merged.reviews:
         claims = [claim.dump() for claim in record.reviews.get(name, [])]
         batch.reviews.append(
-            {"kind": "field", "entity": str(record.entity), "record_id": str(record.id), "link_id": None,
-             "field": name, "claims": claims, "at": now}
+            {
+                "kind": "field",
+                "entity": str(record.entity),
+                "record_id": str(record.id),
+                "link_id": None,
+                "field": name,
+                "claims": claims,
+                "at": now,
+            }
         )
     for bad in merged.unreadable:
         shadow = next(link.cell(bad.field).shadow for link in scene.links if link.id == bad.link_id)
         batch.parked.append(
-            {"system": str(bad.system), "entity": str(record.entity), "record_id": str(record.id),
-             "link_id": bad.link_id, "external_id": None, "field": bad.field, "hash": payload_hash(shadow),
-             "code": "UNREADABLE", "words": bad.reason, "at": now,
-             "remedy": "Correct the value in its system; the next read takes it."}
+            {
+                "system": str(bad.system),
+                "entity": str(record.entity),
+                "record_id": str(record.id),
+                "link_id": bad.link_id,
+                "external_id": None,
+                "field": bad.field,
+                "hash": payload_hash(shadow),
+                "code": "UNREADABLE",
+                "words": bad.reason,
+                "at": now,
+                "remedy": "Correct the value in its system; the next read takes it.",
+            }
         )
     if "not_read_yet" in planned.awaits.values() and str(record.id) in conditions.rounds:
         batch.still_dirty[str(record.id)] = True
@@ -270,17 +301,13 @@ def _customers(records: Sequence[Record], active: Mapping[str, Sequence[Link]]) 
     return wanted
 
 
-def _refresh_keys(
-    hub: Hub, conn: Connection, entity: Entity, active: Mapping[str, Sequence[Link]]
-) -> dict[str, set[Key]]:
+def _refresh_keys(hub: Hub, conn: Connection, active: Mapping[str, Sequence[Link]]) -> dict[str, set[Key]]:
     """Match keys follow what the links show: new ones are added, ones that nobody shows any more go."""
     stored = links.keys_of(conn, active)
     now: dict[str, set[Key]] = {}
     for record_id, found in active.items():
         now[record_id] = {key for link in found for key in link_keys(hub, link) if key[0] in MATCHED}
-    links.save_keys(
-        conn, [(k, v, r) for r, keys in now.items() for k, v in keys - stored.get(r, set())]
-    )
+    links.save_keys(conn, [(k, v, r) for r, keys in now.items() for k, v in keys - stored.get(r, set())])
     dropped = [(k, v, r) for r, keys in stored.items() for k, v in keys - now.get(r, set())]
     links.drop_keys(conn, dropped)
     freed = links.records_by_key(conn, [(kind, value) for kind, value, _ in dropped])
@@ -308,8 +335,12 @@ class _Conditions:
         holders = links.records_by_key(conn, strong) if strong else {}
         shared = {str(r) for records in holders.values() if len(records) > 1 for r in records}
         return cls(
-            hub, hub.listed(conn, entity), hub.polled(conn, entity), shared,
-            journal.parked_of(conn, ids), entity is Entity.CUSTOMER,
+            hub,
+            hub.listed(conn, entity),
+            hub.polled(conn, entity),
+            shared,
+            journal.parked_of(conn, ids),
+            entity is Entity.CUSTOMER,
         )
 
     def facts(self, record: Record, all_links: Sequence[Link]) -> Facts:
@@ -350,18 +381,16 @@ def _rounds_needed(hub: Hub, entity: Entity) -> set[System]:
         if not waiting:
             return set()
         polled = hub.polled(conn, entity)
-        newest = max((record.born_at for record in links.dirty_records(conn, entity, JUDGE_BATCH) if record.born_at), default=None)
+        dirty = links.dirty_records(conn, entity, JUDGE_BATCH)
+        newest = max((record.born_at for record in dirty if record.born_at), default=None)
     if newest is None:
         return set()
-    return {
-        system for system, at in polled.items() if system not in hub.troubled and (at is None or at < newest)
-    }
+    return {system for system, at in polled.items() if system not in hub.troubled and (at is None or at < newest)}
 
 
 def _store(
     hub: Hub,
     conn: Connection,
-    entity: Entity,
     records: Sequence[Record],
     active: Mapping[str, Sequence[Link]],
     batch: _Batch,
@@ -372,9 +401,7 @@ def _store(
     links.save_records(conn, records, dirty=batch.still_dirty)
     links.save_links(conn, [link for found in active.values() for link in found])
     lane = Lane.BACKFILL if hub.loading(conn) else Lane.INTERACTIVE
-    outbox.replace_planned(
-        conn, [str(record.id) for record in records], batch.writes, at=now, run=hub.run, lane=lane
-    )
+    outbox.replace_planned(conn, [str(record.id) for record in records], batch.writes, at=now, run=hub.run, lane=lane)
     journal.open_review(conn, batch.reviews)
     journal.park(conn, batch.parked)
     links.mark_wanted(conn, batch.wanted)

@@ -44,7 +44,7 @@ def setup(settings: Settings) -> list[Finding]:
 
 
 def doctor(settings: Settings) -> list[Finding]:
-    """What is reachable, with which rights and limits, what is missing, with the remedy beside each. Changes nothing."""
+    """What is reachable, with which rights and limits, what is missing; the remedy beside each. Changes nothing."""
     found: list[Finding] = []
     try:
         policy = load_policy(settings)

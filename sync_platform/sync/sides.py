@@ -23,6 +23,8 @@ from sync_platform.settings import Settings
 from sync_platform.sync.tokens import TokenFile, gorgias_app
 
 DIRECTORY_MAX_AGE_S = 3600.0
+# The share of every limit that stays free for other integrations of a real account.
+LIVE_RESERVE = 0.2
 KEY_LIMITS = (Limit("window", 40, 20.0),)
 OAUTH_LIMITS = (Limit("window", 80, 20.0),)
 
@@ -57,12 +59,12 @@ def open_side(settings: Settings, system: str, *, run: str) -> Iterator[Connecto
 
 
 @contextmanager
-def _opened(
-    settings: Settings, ledger: Ledger, system: System, run: str
-) -> Iterator[tuple[Connector, Budget]]:
+def _opened(settings: Settings, ledger: Ledger, system: System, run: str) -> Iterator[tuple[Connector, Budget]]:
+    sandbox = on_sandbox(settings, ledger)
+
     def budget(credential: str, limits: tuple[Limit, ...]) -> Budget:
         rows = [(limit.name, limit.allowed, limit.window_s) for limit in limits]
-        return Budget(ledger, str(system), credential, rows, reserve=settings.reserve, run=run)
+        return Budget(ledger, str(system), credential, rows, reserve=0.0 if sandbox else LIVE_RESERVE, run=run)
 
     connector, meter = _MAKERS[system](settings, budget)
     try:
@@ -70,6 +72,13 @@ def _opened(
     finally:
         connector.close()
         meter.close()
+
+
+def on_sandbox(settings: Settings, ledger: Ledger) -> bool:
+    """Whether this ledger was stamped on three sandboxes; before set-up, whether the settings point at them."""
+    found = [stamps.stamped(ledger, system) for system in SYSTEMS]
+    known = [account for account in found if account is not None]
+    return all(sandbox for _, sandbox in known) if known else settings.target == "sandbox"
 
 
 _Budgets = Callable[[str, tuple[Limit, ...]], Budget]
@@ -124,7 +133,9 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def read_directories(ledger: Ledger, sides: Sides, *, max_age_s: float = DIRECTORY_MAX_AGE_S) -> dict[System, Directory]:
+def read_directories(
+    ledger: Ledger, sides: Sides, *, max_age_s: float = DIRECTORY_MAX_AGE_S
+) -> dict[System, Directory]:
     """Slow lists of each account (agents, stages, options), from the ledger while they are young."""
     out: dict[System, Directory] = {}
     for system, side in sides.items():

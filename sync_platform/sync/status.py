@@ -30,7 +30,11 @@ def status(settings: Settings) -> dict[str, Any]:
         stamped = {str(s): found for s in SYSTEMS if (found := stamps.stamped(ledger, s)) is not None}
         with ledger.read() as conn:
             now = ledger.now(conn)
-            cursors = conn.execute(select(CURSOR.c.system, func.min(CURSOR.c.polled_at)).group_by(CURSOR.c.system))
+            # Listings are read at the first load and at night; a lag is about the feeds that tell news.
+            news = select(CURSOR.c.system, func.min(CURSOR.c.polled_at)).where(
+                ~CURSOR.c.feed.like("%.list"), ~CURSOR.c.feed.like("%.phone")
+            )
+            cursors = conn.execute(news.group_by(CURSOR.c.system))
             polled = {row[0]: row[1] for row in cursors}
             body = {
                 "entities": {str(entity): _entity(conn, entity) for entity in ENTITIES},
@@ -109,7 +113,13 @@ def _budget(ledger: Ledger, system: System) -> dict[str, Any]:
         "window_s": tightest.window_s,
         "used": tightest.used,
         "limits": [
-            {"name": one.limit, "limit": one.allowed, "window_s": one.window_s, "used": one.used, "frozen_s": one.frozen_s}
+            {
+                "name": one.limit,
+                "limit": one.allowed,
+                "window_s": one.window_s,
+                "used": one.used,
+                "frozen_s": one.frozen_s,
+            }
             for one in found
         ],
     }

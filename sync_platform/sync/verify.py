@@ -169,7 +169,7 @@ def _body(found: _Found) -> dict[str, Any]:
 def _read_all(hub: Hub, spool: _Spool, system: System) -> None:
     side = hub.connectors[system]
     kinds = {feed.name: feed for feed in side.feeds()}
-    full = [feed for feed in kinds.values() if feed.kind == "list" or (feed.kind == "walk")]
+    full = [feed for feed in kinds.values() if feed.kind in {"list", "walk"}]
     for feed in full:
         first = not any(name in feed.name for name in ("messages", "surveys", ".phone"))
         if not first:
@@ -235,9 +235,7 @@ def _index(hub: Hub, spool: _Spool, system: System, entity: Entity) -> None:
 # --- comparing --------------------------------------------------------------------------------------------------
 
 
-def _compare(
-    hub: Hub, spool: _Spool, entity: Entity, differences: list[dict[str, Any]], show_values: bool
-) -> _Found:
+def _compare(hub: Hub, spool: _Spool, entity: Entity, differences: list[dict[str, Any]], show_values: bool) -> _Found:
     found = _Found()
     with hub.ledger.read() as conn:
         found.in_review = journal.count_reviews(conn).get(str(entity), 0)
@@ -249,14 +247,22 @@ def _compare(
                 break
             after = str(records[-1].id)
             by_record = links.links_of(conn, [str(record.id) for record in records])
-            fresh = {
-                str(record.id): _fresh(spool, entity, by_record[str(record.id)]) for record in records
-            }
+            fresh = {str(record.id): _fresh(spool, entity, by_record[str(record.id)]) for record in records}
             lexicons = hub.lexicons(conn, entity, _customers(records, fresh) if entity is Entity.TICKET else None)
             parked = journal.parked_of(conn, [str(record.id) for record in records])
         for record in records:
-            _one(hub, entity, record, by_record[str(record.id)], fresh[str(record.id)], lexicons, found, differences,
-                 show_values, parked.get(str(record.id), {}))
+            _one(
+                hub,
+                entity,
+                record,
+                by_record[str(record.id)],
+                fresh[str(record.id)],
+                lexicons,
+                found,
+                differences,
+                show_values,
+                parked.get(str(record.id), {}),
+            )
     for system in SYSTEMS:
         found.doubled[str(system)] = spool.doubled(system, entity)
         found.unlinked[str(system)] = spool.unplaced(system, entity)
@@ -361,7 +367,9 @@ def _agree(
 
 def _absent(mapping: FieldMap, value: Json) -> bool:
     """A part that a ticket never had (no message, no survey) is absent everywhere."""
-    return value is UNSET and mapping.attributes[0] in ("score", "first_message") or (value is not UNSET and blank(value))
+    return (value is UNSET and mapping.attributes[0] in ("score", "first_message")) or (
+        value is not UNSET and blank(value)
+    )
 
 
 def _explains(value: Json, theirs: Json, mapping: FieldMap, lexicon: Lexicon) -> bool:
@@ -376,5 +384,3 @@ def _explains(value: Json, theirs: Json, mapping: FieldMap, lexicon: Lexicon) ->
     except BadInput:
         return False
     return read is not UNSET and (read == value or (blank(read) and blank(value)))
-
-

@@ -59,7 +59,7 @@ def find(conn: Connection, what: str, region: str) -> str:
     candidates = [("email", normalize.email(rest)), ("phone", normalize.phone(rest, region)), ("number", rest)]
     keys = [(name, value) for name, value in candidates if value]
     for records in links.records_by_key(conn, keys).values():
-        return str(sorted(records)[0])
+        return str(min(records))
     raise _unknown()
 
 
@@ -99,9 +99,11 @@ def _story(conn: Connection, record_id: str, name: str, value: Any, number: int)
 
 
 def _origin(conn: Connection, by_link: dict[int, Any], winner: Any, name: str, value: Any) -> dict[str, Any] | None:
-    """The observation that brought the value; at birth nobody contradicted, so it is the first that showed the field."""
-    chosen = [by_link[winner["link"]]] if winner and winner["link"] in by_link else sorted(
-        by_link.values(), key=lambda link: link.id
+    """The observation that brought the value; at birth, where nobody objected, the first that showed the field."""
+    chosen = (
+        [by_link[winner["link"]]]
+        if winner and winner["link"] in by_link
+        else sorted(by_link.values(), key=lambda link: link.id)
     )
     for link in chosen:
         rows = conn.execute(

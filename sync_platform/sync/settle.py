@@ -1,0 +1,428 @@
+"""Settling: answers become facts, refusals are parked, and what may have landed is looked up.
+
+The written fields of an acknowledged intent agree at what was read back; every other field of an answer is an ordinary
+observation. An unknown outcome is settled before anything else is done for its record: a create by its marker, an
+update by a fenced read, field by field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from sync_platform.connectors.protocol import Outcome, Receipt
+from sync_platform.core.mappings import FieldMap, Unmappable, observe
+from sync_platform.core.records import (
+    UNSET,
+    Channel,
+    Entity,
+    IntentState,
+    Json,
+    Lane,
+    Link,
+    Row,
+    System,
+    Verb,
+    payload_hash,
+)
+from sync_platform.errors import SyncError
+from sync_platform.ledger import journal, links, outbox
+from sync_platform.ledger.database import number
+from sync_platform.ledger.outbox import Intent
+from sync_platform.sync import pull
+from sync_platform.sync.hub import Hub, Step
+from sync_platform.sync.reconcile import judge_now
+
+TRIES_MAX = 8
+
+
+@dataclass(slots=True)
+class _Settled:
+    """What a batch of receipts writes."""
+
+    links: list[Link] = field(default_factory=list)
+    states: list[tuple[int, IntentState, Any, Any]] = field(default_factory=list)
+    receipts: list[dict[str, Any]] = field(default_factory=list)
+    parked: list[dict[str, Any]] = field(default_factory=list)
+    dirty: set[str] = field(default_factory=set)
+    children: set[str] = field(default_factory=set)
+    references: list[str] = field(default_factory=list)
+    observations: list[dict[str, Any]] = field(default_factory=list)
+    refetch: list[str] = field(default_factory=list)
+    existing: list[str] = field(default_factory=list)
+
+
+def settle(
+    hub: Hub, system: System, entity: Entity, by_token: dict[str, Intent], receipts: Sequence[Receipt], step: Step
+) -> None:
+    """Answers become facts, in one transaction; refused values are parked; what moved is read again."""
+    if not receipts:
+        return
+    out = _Settled()
+    with hub.ledger.begin() as conn:
+        fence = number(conn)
+        intents = [by_token[receipt.token] for receipt in receipts]
+        known = links.links_by_id(conn, [intent.link_id for intent in intents if intent.link_id is not None])
+        for receipt, intent in zip(receipts, intents, strict=True):
+            _settle_one(hub, conn, intent, receipt, known.get(intent.link_id or 0), fence, out, step)
+        links.save_links(conn, out.links)
+        outbox.set_states(conn, out.states)
+        journal.add_receipts(conn, out.receipts)
+        journal.add_observations(conn, out.observations)
+        journal.park(conn, out.parked)
+        links.mark_dirty(conn, out.dirty)
+        if entity is Entity.CUSTOMER:
+            links.mark_dirty_children(conn, out.children)
+            links.mark_awaiting(conn, out.references)
+    if out.refetch or out.existing:
+        ids = sorted({*out.refetch, *out.existing})
+        pull.fetch(hub, system, entity, ids, judge_now(hub, entity), lane=Lane.DELTA)
+
+
+def _settle_one(
+    hub: Hub,
+    conn: Connection,
+    intent: Intent,
+    receipt: Receipt,
+    link: Link | None,
+    fence: int,
+    out: _Settled,
+    step: Step,
+) -> None:
+    now = hub.now()
+    out.receipts.append(
+        {
+            "intent_id": intent.id,
+            "outcome": str(receipt.outcome),
+            "status": receipt.status,
+            "code": receipt.code,
+            "words": receipt.words or None,
+            "correlation": receipt.correlation,
+            "fields": list(receipt.fields) or None,
+            "at": now,
+        }
+    )
+    landed = receipt.external_id is not None and (intent.verb is not Verb.CREATE or receipt.existing is None)
+    in_part = receipt.outcome is Outcome.DONE or (receipt.outcome is Outcome.REJECTED and receipt.row is not None)
+    if receipt.fields and landed and in_part:
+        _land_in_part(hub, conn, intent, receipt, link, fence, out, step)
+        return
+    match receipt.outcome:
+        case Outcome.DONE:
+            _acknowledge(hub, conn, intent, receipt.row, receipt.external_id, link, fence, out, step)
+        case Outcome.UNKNOWN:
+            out.states.append((intent.id, IntentState.UNKNOWN, hub.settle_due(), None))
+            step.count("unknown")
+        case Outcome.RETRY if intent.tries + 1 < TRIES_MAX:
+            wait = timedelta(seconds=receipt.wait_s or min(2**intent.tries, 60))
+            out.states.append((intent.id, IntentState.PLANNED, now + wait, None))
+            step.count("retried")
+        case Outcome.MOVED:
+            out.states.append((intent.id, IntentState.DROPPED, None, now))
+            out.dirty.add(str(intent.record_id))
+            if intent.verb is Verb.UPDATE and link is not None:
+                out.refetch.append(link.external_id)
+            step.count("moved")
+        case _:
+            _reject(hub, intent, receipt, link, out, step)
+
+
+def _land_in_part(
+    hub: Hub,
+    conn: Connection,
+    intent: Intent,
+    receipt: Receipt,
+    link: Link | None,
+    fence: int,
+    out: _Settled,
+    step: Step,
+) -> None:
+    """A change of several calls of which one was refused: the refused fields are parked, the others are there."""
+    maps = hub.maps(intent.entity)[intent.system]
+    refused = {name for name in intent.values if set(maps[name].attributes) & set(receipt.fields)}
+    for name in sorted(refused):
+        code = receipt.code or "REJECTED"
+        out.parked.append(_mark(hub, intent, name, intent.values[name], code, receipt.words))
+    step.count("parked", len(refused))
+    rest = replace(intent, values={name: value for name, value in intent.values.items() if name not in refused})
+    _acknowledge(hub, conn, rest, receipt.row, receipt.external_id, link, fence, out, step)
+
+
+def _acknowledge(
+    hub: Hub,
+    conn: Connection,
+    intent: Intent,
+    row: Row | None,
+    external_id: str | None,
+    link: Link | None,
+    fence: int,
+    out: _Settled,
+    step: Step,
+) -> None:
+    """The written fields are agreed at what was read back; everything else in the answer is an ordinary observation."""
+    now = hub.now()
+    maps = hub.maps(intent.entity)[intent.system]
+    shown = (
+        {name: theirs for name, theirs in observe(row.system, row.entity, row.attributes).items() if name in maps}
+        if row is not None
+        else {}
+    )
+    if link is None:
+        if external_id is None:
+            raise ValueError("an acknowledged create names its external id")
+        known = links.links_by_external(conn, intent.system, intent.entity, [external_id])
+        link = known.get(external_id) or Link(0, intent.record_id, intent.system, intent.entity, external_id)
+        link.record_id = link.record_id or intent.record_id
+        link.created_at = link.created_at or now
+        out.children.add(str(intent.record_id))
+        out.references.append(f"{intent.system}:{external_id}")
+        step.count("created")
+    else:
+        step.count("updated")
+    for name, sent in intent.values.items():
+        _acknowledge_field(hub, intent, link, name, sent, shown, maps, out)
+    if intent.verb is Verb.CREATE:
+        _blank_from_birth(hub, intent, link, shown, maps)
+    for name, theirs in shown.items():
+        cell = link.cell(name)
+        if name in intent.values or cell.shadow == theirs:
+            continue
+        if pull.stays(maps[name], cell.shadow, theirs):
+            continue
+        cell.shadow = theirs
+        out.dirty.add(str(intent.record_id))
+    if row is not None:
+        out.observations.append(_observed(hub, row, shown))
+        link.stamp = row.stamp or link.stamp
+        link.version = row.version if row.version is not None else link.version
+        link.carry = row.carry if row.carry is not None else link.carry
+        link.read_at = now
+    link.fence = fence
+    if (intent.system, intent.entity) in pull.DETAILED and intent.verb is Verb.CREATE:
+        link.detail = 0
+    out.links.append(link)
+    out.dirty.add(str(intent.record_id))
+    out.states.append((intent.id, IntentState.ACKNOWLEDGED, None, now))
+    step.show(
+        record=str(intent.record_id), system=str(intent.system), verb=str(intent.verb), fields=sorted(intent.values)
+    )
+
+
+def _blank_from_birth(hub: Hub, intent: Intent, link: Link, shown: dict[str, Json], maps: dict[str, FieldMap]) -> None:
+    """What we made without a value is blank there, though no answer shows it; without a base it claims nothing."""
+    lexicon = hub.lexicon(intent.system, intent.entity)
+    for name, mapping in maps.items():
+        if name in intent.values or name in shown or mapping.mode == "read" or not link.cell(name).unread:
+            continue
+        try:
+            link.cell(name).shadow = mapping.put([] if mapping.kind == "set" else None, lexicon)
+        except Unmappable:
+            continue
+
+
+def _acknowledge_field(
+    hub: Hub,
+    intent: Intent,
+    link: Link,
+    name: str,
+    sent: Json,
+    shown: dict[str, Json],
+    maps: dict[str, FieldMap],
+    out: _Settled,
+) -> None:
+    cell = link.cell(name)
+    read = shown.get(name, sent)
+    before = intent.pre.get(name, UNSET)
+    if name in shown and read == before and read != sent and not _equal(hub, intent, maps[name], read, sent):
+        # The system answered «done» and still shows what it had: not an agreement, and not somebody's edit.
+        cell.shadow = cell.base = read
+        out.parked.append(_mark(hub, intent, name, sent, "NOT_TAKEN", "accepted but not taken"))
+        return
+    cell.shadow = cell.base = cell.held = read
+    cell.image = sent
+    cell.seen = intent.numbers.get(name, 0)
+
+
+def _equal(hub: Hub, intent: Intent, mapping: FieldMap, one: Json, other: Json) -> bool:
+    lexicon = hub.lexicon(intent.system, intent.entity)
+    try:
+        return bool(mapping.get(one, None, lexicon) == mapping.get(other, None, lexicon))
+    except SyncError:
+        return False
+
+
+def _observed(hub: Hub, row: Row, fields: dict[str, Json]) -> dict[str, Any]:
+    return {
+        "system": str(row.system),
+        "entity": str(row.entity),
+        "external_id": row.external_id,
+        "fields": fields,
+        "mapping_version": hub.mapping_version,
+        "source_stamp": row.stamp,
+        "row_version": row.version,
+        "observed_at": hub.now(),
+        "channel": str(Channel.ANSWER),
+        "evidence": None,
+        "taken": True,
+        "run": hub.run,
+    }
+
+
+def _mark(hub: Hub, intent: Intent, name: str, value: Json, code: str, words: str) -> dict[str, Any]:
+    return {
+        "system": str(intent.system),
+        "entity": str(intent.entity),
+        "record_id": str(intent.record_id),
+        "link_id": intent.link_id,
+        "external_id": None,
+        "field": name,
+        "hash": payload_hash(value),
+        "code": code,
+        "words": words,
+        "remedy": _REMEDIES.get(code, "Correct the value in the system that it comes from, or retry."),
+        "intent_id": intent.id,
+        "at": hub.now(),
+    }
+
+
+_REMEDIES = {
+    "NOT_TAKEN": "The system keeps another value: look for a rule or a validation there.",
+    "NOT_ANSWERED": "The system named this row neither as done nor as failed: retry.",
+    "INVALID_OPTION": "Add the option to the property there, or change the vocabulary of the policy.",
+    "MISSING_SCOPES": "Grant the right that `sync-platform doctor` names.",
+}
+
+
+def _reject(hub: Hub, intent: Intent, receipt: Receipt, link: Link | None, out: _Settled, step: Step) -> None:
+    """Only what was refused is parked: the other fields go without it in the next plan."""
+    out.states.append((intent.id, IntentState.REJECTED, None, hub.now()))
+    out.dirty.add(str(intent.record_id))
+    if receipt.existing is not None and intent.verb is Verb.CREATE:
+        out.existing.append(receipt.existing)
+        step.count("found_by_key")
+        return
+    if receipt.code == "NOT_FOUND" and link is not None:
+        link.again = True
+        out.links.append(link)
+        return
+    maps = hub.maps(intent.entity)[intent.system]
+    refused = {n for n in intent.values if set(maps[n].attributes) & set(receipt.fields)}
+    code = receipt.code or "REJECTED"
+    for name in sorted(refused):
+        out.parked.append(_mark(hub, intent, name, intent.values[name], code, receipt.words))
+    if not refused:
+        out.parked.append(_mark(hub, intent, "*", intent.values, code, receipt.words))
+    step.count("parked", max(1, len(refused)))
+
+
+# --- unknown outcomes -------------------------------------------------------------------------------------------
+
+
+def settle_unknown(hub: Hub, system: System, entity: Entity, step: Step) -> None:
+    """Every write that may have landed is looked up once the system can no longer be at work on it."""
+    now = hub.now()
+    wait = timedelta(seconds=hub.timing.settle_s)
+    with hub.ledger.read() as conn:
+        open_ = outbox.unsettled(conn, system, entity)
+    due = [i for i in open_ if (i.due_at or (i.sent_at or now) + wait) <= now]
+    if len(due) < len(open_):
+        step.complete = False
+    creates = [intent for intent in due if intent.verb is Verb.CREATE]
+    updates = [intent for intent in due if intent.verb is not Verb.CREATE]
+    if creates:
+        _settle_creates(hub, system, entity, creates, step)
+    if updates:
+        _settle_updates(hub, system, entity, updates, step)
+
+
+def _settle_creates(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], step: Step) -> None:
+    """By marker, never through a search index; re-planned only when proven absent."""
+    keys = [("marker", str(intent.marker)) for intent in intents]
+    found = dict(hub.connectors[system].lookup(entity, keys, lane=Lane.REPAIR))
+    out = _Settled()
+    with hub.ledger.begin() as conn:
+        fence = number(conn)
+        for index, intent in enumerate(intents):
+            row = found.get(index)
+            if row is not None:
+                _acknowledge(hub, conn, intent, row, row.external_id, None, fence, out, step)
+            else:
+                out.states.append((intent.id, IntentState.DROPPED, None, hub.now()))
+            out.dirty.add(str(intent.record_id))
+        links.save_links(conn, out.links)
+        outbox.set_states(conn, out.states)
+        journal.add_observations(conn, out.observations)
+        links.mark_dirty(conn, out.dirty)
+        if entity is Entity.CUSTOMER:
+            links.mark_dirty_children(conn, out.children)
+            links.mark_awaiting(conn, out.references)
+    step.count("settled", len(intents))
+
+
+def _settle_updates(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], step: Step) -> None:
+    """By a fenced read, field by field: one field that shows our value proves the call."""
+    with hub.ledger.begin() as conn:
+        fence = number(conn)
+        known = links.links_by_id(conn, [intent.link_id for intent in intents if intent.link_id is not None])
+    ids = sorted({link.external_id for link in known.values()})
+    rows = {row.external_id: row for row in hub.connectors[system].fetch(entity, ids, lane=Lane.REPAIR)}
+    out = _Settled()
+    maps = hub.maps(entity)[system]
+    with hub.ledger.begin() as conn:
+        for intent in intents:
+            link = known.get(intent.link_id or 0)
+            row = rows.get(link.external_id) if link is not None else None
+            out.dirty.add(str(intent.record_id))
+            if link is None or row is None or row.evidence is not None:
+                out.states.append((intent.id, IntentState.DROPPED, None, hub.now()))
+                if link is not None:
+                    link.again = True
+                    out.links.append(link)
+                continue
+            _settle_update(hub, conn, intent, link, row, maps, fence, out)
+        links.save_links(conn, out.links)
+        outbox.set_states(conn, out.states)
+        journal.add_observations(conn, out.observations)
+        links.mark_dirty(conn, out.dirty)
+    step.count("settled", len(intents))
+
+
+def _settle_update(
+    hub: Hub,
+    conn: Connection,
+    intent: Intent,
+    link: Link,
+    row: Row,
+    maps: dict[str, FieldMap],
+    fence: int,
+    out: _Settled,
+) -> None:
+    shown = {name: v for name, v in observe(row.system, row.entity, row.attributes).items() if name in maps}
+    landed = {
+        name
+        for name, sent in intent.values.items()
+        if name in shown
+        and (shown[name] == sent or _equal(hub, intent, maps[name], shown[name], sent))
+        and shown[name] != intent.pre.get(name, UNSET)
+    }
+    for name, theirs in shown.items():
+        cell = link.cell(name)
+        if pull.stays(maps[name], cell.shadow, theirs):
+            continue
+        cell.shadow = theirs
+        if name in landed:
+            cell.base = theirs
+    if not landed:
+        until = hub.now() + timedelta(seconds=hub.timing.late_s)
+        journal.add_late(conn, link.id, intent.id, dict(intent.values), until)
+    link.stamp, link.version = row.stamp or link.stamp, row.version if row.version is not None else link.version
+    link.carry = row.carry if row.carry is not None else link.carry
+    link.fence, link.read_at = fence, hub.now()
+    out.links.append(link)
+    out.observations.append(_observed(hub, row, shown))
+    state = IntentState.ACKNOWLEDGED if landed else IntentState.DROPPED
+    out.states.append((intent.id, state, None, hub.now()))

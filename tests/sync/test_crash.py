@@ -1,0 +1,143 @@
+"""`kill -9` at any moment of a first load and of a delta: it goes on without a double and without a loss.
+
+The sync is a process of its own and is killed from outside. Moments are drawn over the whole wall time of an
+undisturbed load and delta (measured first), by a seed that is printed; some are aimed at the window between a write's
+arrival at a system and our receipt, and whether they hit is read from the ledger (`sent`) and the sandbox's own store.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.sync.crash_world import (
+    CASES,
+    PEOPLE,
+    Store,
+    World,
+    assert_nothing_doubled,
+    assert_nothing_lost,
+    crash_world,
+    kill_after,
+    kill_at_erp_write,
+    kill_at_write,
+    store,
+)
+from tests.sync.crash_day import assert_edits_arrived, created, play_day
+
+KILLS = 17
+LANDED_MIN = 5
+WORLDS_MAX = 6
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What an undisturbed run takes: seconds until its first call, until its end, and writes to the vendors."""
+
+    start_s: float
+    whole_s: float
+    writes: int
+
+
+@pytest.fixture
+def no_server() -> None:
+    """SQLite needs none."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_killed_at_any_moment_it_goes_on_without_a_double_or_a_loss(tmp_path, seed):
+    killed_and_started_again(tmp_path, seed, None)
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_killed_at_any_moment_it_goes_on_on_postgresql_too(tmp_path, postgres_server):
+    killed_and_started_again(tmp_path, 14, postgres_server)
+
+
+def killed_and_started_again(root: Path, seed: int, postgres: str | None) -> None:
+    """Worlds are loaded and changed under kills until there were enough; each of them is whole at the end."""
+    print(f"seed {seed}")
+    draw = random.Random(seed)
+    with crash_world(root / "calm", seed=seed, postgres=postgres) as calm:
+        paces = [paced(calm)]
+        play_day(calm.desk)
+        paces.append(paced(calm))
+    print(*paces, sep="\n")
+    kills = []
+    for number in range(WORLDS_MAX):
+        with crash_world(root / f"world{number}", seed=seed * 100 + number, postgres=postgres) as world:
+            stormy_life(world, draw, paces)
+            kills += world.kills
+        if len(kills) >= KILLS and sum(kill.landed > 0 for kill in kills) >= LANDED_MIN:
+            break
+    print(*kills, sep="\n")
+    assert len(kills) >= KILLS
+    assert sum(kill.landed > 0 for kill in kills) >= LANDED_MIN, "too few kills between a write's arrival and our receipt"
+    assert {kill.aim for kill in kills if kill.landed} >= {"write", "erp"}
+
+
+def paced(world: World) -> Pace:
+    """Run undisturbed and measure."""
+    calls, writes, began = world.gate.calls, world.gate.writes, time.monotonic()
+    child = world.start("sync", "--json")
+    while world.gate.calls == calls:
+        assert child.poll() is None, "the sync ended without a call"
+        time.sleep(0.001)
+    started = time.monotonic()
+    assert child.wait(120) == 0
+    return Pace(started - began, time.monotonic() - began, world.gate.writes - writes)
+
+
+def stormy_life(world: World, draw: random.Random, paces: list[Pace]) -> None:
+    """A first load and a delta under kills, each ended in peace and then examined."""
+    before = store(world.desk)
+    storm(world, draw, paces[0])
+    world.sync()
+    assert_whole(world, before, PEOPLE, CASES)
+    events = play_day(world.desk)
+    edited = store(world.desk)
+    storm(world, draw, paces[1])
+    world.sync()
+    people, cases = created(events)
+    after = assert_whole(world, edited, PEOPLE + people, CASES + cases)
+    assert_edits_arrived(events, edited, after)
+
+
+def storm(world: World, draw: random.Random, pace: Pace) -> None:
+    """Kill at moments spread over the whole run: each kill goes as far beyond the last as the draw says."""
+    kill_after(world, draw.uniform(0, pace.start_s), from_start=True)
+    places = sorted(draw.random() for _ in range(8))
+    aims = ["erp", "write", "write", *["moment"] * 5]
+    draw.shuffle(aims)
+    for aim, place, last in zip(aims, places, [0.0, *places], strict=False):
+        if aim == "erp":
+            alive = kill_at_erp_write(world)
+        elif aim == "write":
+            alive = kill_at_write(world, max(1, round((place - last) * pace.writes)))
+        else:
+            alive = kill_after(world, (place - last) * (pace.whole_s - pace.start_s), from_start=False)
+        if not alive:  # it had come to its end
+            return
+
+
+def assert_whole(world: World, before: Store, people: int, cases: int) -> Store:
+    """Past every wait: equal, nothing doubled, nothing lost, and no more and no fewer than there should be."""
+    world.desk.advance(7200)
+    world.sync()
+    found = world.run("verify", "--show-values")
+    assert found["equal"], found
+    after = store(world.desk)
+    assert_nothing_doubled(after)
+    assert_nothing_lost(before, after)
+    assert {len(after[system, "ticket"]) for system in ("gorgias", "hubspot", "erp")} == {cases}
+    assert {len(after[system, "customer"]) for system in ("hubspot", "erp")} == {people}
+    assert not world.sent()
+    assert world.desk.outbox() == []
+    return after
