@@ -106,6 +106,7 @@ class SetUp:
     def prepare(self, wanted: Iterable[Wanted]) -> list[Finding]:
         """Make the group, `sync_id` and every wanted property that is missing; compare those that are there."""
         findings = []
+        made: dict[Entity, set[str]] = {}
         listed = list(wanted)
         for entity in ENTITIES:
             needed = [Wanted(entity, MARKER, "Sync id", "text", unique=True)]
@@ -117,7 +118,9 @@ class SetUp:
                     findings.append(_compared(one, there[one.attribute]))
                 else:
                     findings.append(self._make(one))
-            self._await(entity, {one.attribute for one in needed} - there.keys())
+            made[entity] = {one.attribute for one in needed} - there.keys()
+        for entity, names in made.items():
+            self._await(entity, names)
         return findings
 
     def _await(self, entity: Entity, made: set[str]) -> None:

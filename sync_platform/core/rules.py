@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from sync_platform.core.normalize import blank
 from sync_platform.core.policy import FieldPolicy, Rule
 from sync_platform.core.records import Claim, System
+from sync_platform.core.scene import Scene, same
 
 
 def decide(policy: FieldPolicy, candidates: Sequence[Claim]) -> tuple[Claim, str] | None:
     """The winner and the rule's name, or None when no rule decides (then the field goes to review)."""
     for rule in policy.rules:
-        winner = _apply(rule, candidates)
+        if rule.kind == "review":
+            return None
+        winner = _apply(rule, policy, candidates)
         if winner is not None:
             return winner, rule.kind
     return None
@@ -31,7 +34,40 @@ def by_order(order: Sequence[System], candidates: Sequence[Claim]) -> Claim | No
     return None
 
 
-def _apply(rule: Rule, candidates: Sequence[Claim]) -> Claim | None:
+def one_explains(scene: Scene, name: str, policy: FieldPolicy, candidates: Sequence[Claim]) -> Claim | None:
+    """The candidate whose value is what every other candidate shows, the first in the field's order of several.
+
+    Candidates that explain each other are equally fine: a coarser one does not explain what a finer one shows.
+    """
+    able = [one for one in candidates if all(explained(scene, name, one, other) for other in candidates)]
+    return by_order(policy.order, able) or (able[0] if able else None)
+
+
+def finer(scene: Scene, name: str, policy: FieldPolicy, winner: Claim, candidates: Sequence[Claim]) -> Claim:
+    """The winner, or a candidate that says the same to the winner's system and more to others.
+
+    An `open` that wins where a finer `waiting` looks the same never takes the finer state back.
+    """
+    more = [
+        one
+        for one in candidates
+        if one is not winner and explained(scene, name, one, winner) and not explained(scene, name, winner, one)
+    ]
+    if not more:
+        return winner
+    agreed = one_explains(scene, name, policy, more)
+    if agreed is not None:
+        return agreed
+    verdict = decide(policy, more)
+    return verdict[0] if verdict is not None else winner
+
+
+def explained(scene: Scene, name: str, one: Claim, other: Claim) -> bool:
+    """Whether one claim's value is what the other claim's system shows."""
+    return one is other or same(one.value, other.value) or scene.accounts_for(one.value, other.system, name, other.theirs)
+
+
+def _apply(rule: Rule, policy: FieldPolicy, candidates: Sequence[Claim]) -> Claim | None:
     match rule.kind:
         case "owner":
             filled = [claim for claim in candidates if not blank(claim.value)]
@@ -39,14 +75,14 @@ def _apply(rule: Rule, candidates: Sequence[Claim]) -> Claim | None:
         case "rank":
             return by_order(rule.order, candidates)
         case "max":
-            return _highest(rule.scale, candidates)
+            return _highest(rule.scale, policy.order, candidates)
         case _:
             return None
 
 
-def _highest(scale: Sequence[str], candidates: Sequence[Claim]) -> Claim | None:
-    """Decides only where every candidate stands on the scale and one value is above all others."""
-    if any(claim.value not in scale for claim in candidates):
+def _highest(scale: Sequence[str], order: Sequence[System], candidates: Sequence[Claim]) -> Claim | None:
+    """Decides only where every candidate stands on the scale; of several with the highest word, the field's order."""
+    if not candidates or any(claim.value not in scale for claim in candidates):
         return None
-    top = max(candidates, key=lambda claim: scale.index(claim.value))
-    return top if candidates else None
+    top = max(scale.index(claim.value) for claim in candidates)
+    return by_order(order, [claim for claim in candidates if scale.index(claim.value) == top])

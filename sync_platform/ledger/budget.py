@@ -94,6 +94,7 @@ class Budget:
         self._keys = {name: f"{self._system}/{credential}/{name}" for name, _, _ in limits}
         self._patience_s = max((w for _, _, w in limits if w < pacing.LONG_WINDOW_S), default=1.0)
         self._counts: dict[tuple[str, str], _Count] = {}
+        self.made = 0
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
         self._last = threading.local()
@@ -280,6 +281,7 @@ class Budget:
         }
 
     def _count(self, lane: Lane, purpose: str, *, waited_s: float) -> None:
+        self.made += 1
         self._last.name = (str(lane), purpose)
         with self._lock:
             self._add(self._last.name, _Count(calls=1, waited_s=waited_s))

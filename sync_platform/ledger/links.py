@@ -150,6 +150,13 @@ def save_links(conn: Connection, links: Iterable[Link]) -> None:
         conn.execute(statement, rows)
 
 
+def place_links(conn: Connection, links: Iterable[Link]) -> None:
+    """Write the record that each of these stored links belongs to, and nothing else of them."""
+    rows = [{"b_id": link.id, "b_record": link.record_id} for link in links]
+    if rows:
+        conn.execute(update(LINK).where(LINK.c.id == bindparam("b_id")).values(record_id=bindparam("b_record")), rows)
+
+
 def owe_detail(conn: Connection, system: System, entity: Entity, ids: Sequence[str], priority: int) -> None:
     """Raise the priority of reads by id that are still owed (1 is the most urgent)."""
     for chunk in in_chunks(ids, CHUNK):
@@ -243,15 +250,14 @@ def records_by_id(conn: Connection, ids: Sequence[str]) -> dict[str, Record]:
     return out
 
 
-def dirty_records(conn: Connection, entity: Entity, limit: int, after: str = "") -> list[Record]:
-    """Records with something to judge, by id."""
-    rows = conn.execute(
-        select(RECORD)
-        .where(IS_DIRTY, RECORD.c.entity == entity, RECORD.c.id > after)
-        .order_by(RECORD.c.id)
-        .limit(limit)
-    )
-    return [_record(row) for row in rows]
+def dirty_records(
+    conn: Connection, entity: Entity, limit: int, after: str = "", *, settled: bool = False
+) -> list[Record]:
+    """Records with something to judge, by id; with `settled` only those that were judged before."""
+    due = select(RECORD).where(IS_DIRTY, RECORD.c.entity == entity, RECORD.c.id > after)
+    if settled:
+        due = due.where(RECORD.c.settled)
+    return [_record(row) for row in conn.execute(due.order_by(RECORD.c.id).limit(limit))]
 
 
 def insert_records(conn: Connection, records: Iterable[Record]) -> None:

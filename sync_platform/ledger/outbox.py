@@ -45,6 +45,8 @@ URGENT = tuple(lane for lane in Lane if lane is not Lane.BACKFILL)
 IS_OPEN = text("intent.state IN ('planned','sent','unknown')")
 IS_PLANNED = text("intent.state = 'planned'")
 IS_UNSETTLED = text("intent.state IN ('sent','unknown')")
+OTHER = INTENT.alias("other")
+OTHER_IS_UNSETTLED = text("other.state IN ('sent','unknown')")
 
 
 @dataclass(slots=True)
@@ -148,10 +150,18 @@ def _hash(write: PlannedWrite) -> str:
 
 
 def planned(conn: Connection, system: System, entity: Entity, *, now: datetime, limit: int) -> list[Intent]:
-    """Planned intents that are due, interactive ones first, then oldest first."""
+    """Planned intents that are due, interactive ones first, then oldest first.
+
+    None for a record while an earlier intent there is sent or unknown: a create that may have landed has no link yet
+    from which the plan could know of it.
+    """
+    waits = select(OTHER.c.id).where(
+        OTHER_IS_UNSETTLED, OTHER.c.record_id == INTENT.c.record_id, OTHER.c.system == INTENT.c.system
+    )
     due = select(INTENT).where(
         IS_OPEN,
         IS_PLANNED,
+        ~waits.exists(),
         INTENT.c.system == system,
         INTENT.c.entity == entity,
         or_(INTENT.c.due_at.is_(None), INTENT.c.due_at <= now),
@@ -236,3 +246,30 @@ def due_systems(conn: Connection, now: datetime) -> set[tuple[System, Entity]]:
         .distinct()
     )
     return {(System(row.system), Entity(row.entity)) for row in rows}
+
+
+def planned_creates(conn: Connection, entity: Entity, record_ids: Iterable[str]) -> list[tuple[System, str]]:
+    """(system, record) of creates that are planned and not sent."""
+    out: list[tuple[System, str]] = []
+    for chunk in in_chunks(sorted(set(record_ids)), CHUNK):
+        rows = conn.execute(
+            select(INTENT.c.system, INTENT.c.record_id).where(
+                INTENT.c.record_id.in_(chunk),
+                INTENT.c.entity == str(entity),
+                INTENT.c.state == str(IntentState.PLANNED),
+                INTENT.c.verb == str(Verb.CREATE),
+            )
+        )
+        out += [(System(row.system), row.record_id) for row in rows]
+    return out
+
+
+def count_planned(conn: Connection, system: System, entity: Entity) -> int:
+    """Planned intents of one system and entity."""
+    return int(
+        conn.execute(
+            select(func.count())
+            .select_from(INTENT)
+            .where(INTENT.c.system == system, INTENT.c.entity == entity, INTENT.c.state == "planned")
+        ).scalar_one()
+    )

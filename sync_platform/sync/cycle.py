@@ -88,6 +88,7 @@ def open_hub(
             directories=read_directories(ledger, sides),
             progress=progress or (lambda _progress: None),
             flush=lambda system: sides.budgets[system].flush(),
+            calls=lambda system: sides.budgets[system].made,
         )
         with ledger.begin() as conn:
             journal.keep_version(conn, "policy", policy.hash, policy.text, hub.now())

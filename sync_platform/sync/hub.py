@@ -13,7 +13,7 @@ from sync_platform.connectors.protocol import Connector, Directory, Feed
 from sync_platform.core.mappings import VERSION, FieldMap, Lexicon, field_maps
 from sync_platform.core.policy import Policy
 from sync_platform.core.records import ENTITIES, Entity, LinkState, System
-from sync_platform.ledger import links
+from sync_platform.ledger import links, outbox
 from sync_platform.ledger.database import Ledger
 from sync_platform.ledger.tables import CursorRow
 
@@ -83,13 +83,17 @@ class Hub:
     timing: Timing = field(default_factory=Timing)
     writes: bool = True
     only: frozenset[str] = frozenset()
+    # A plan: the run that carries it out reads every system once more before it creates, and customers before tickets.
+    rehearsal: bool = False
     directories: dict[System, Directory] = field(default_factory=dict)
     flush: Callable[[System], None] = lambda _system: None
+    calls: Callable[[System], int] = lambda _system: 0
     progress: Callable[[Progress], None] = lambda _progress: None
     began: float = field(default_factory=time.monotonic)
     troubled: set[System] = field(default_factory=set)
     work: dict[System, dict[str, int]] = field(default_factory=dict)
     walks: list[tuple[System, Feed, int]] = field(default_factory=list)
+    paces: dict[str, tuple[float, int]] = field(default_factory=dict)
     # The sync never sleeps through this by itself; tests and the simulation move it.
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -137,12 +141,27 @@ class Hub:
         if entity is not Entity.TICKET or customers is None:
             return {system: self.lexicon(system, entity) for system in self.connectors}
         to_record, to_external = customers.read(conn)
+        if self.rehearsal:
+            for system, record in outbox.planned_creates(conn, Entity.CUSTOMER, customers.records):
+                to_external.setdefault(system, {}).setdefault(record, f"new:{record}")
         return {
             system: self.lexicon(
                 system, entity, to_record=to_record.get(system, {}), to_external=to_external.get(system, {})
             )
             for system in self.connectors
         }
+
+    def tell(
+        self, step: str, *, system: System | None = None, pages: int = 0, rows: int = 0, total: int | None = None
+    ) -> None:
+        """Show how far a step is; the time left follows from its pace since it was first shown."""
+        now = time.monotonic()
+        began_at, before = self.paces.setdefault(step, (now, rows))
+        eta_s = None
+        if total is not None and rows > before and total >= rows:
+            eta_s = round((total - rows) * (now - began_at) / (rows - before), 1)
+        calls = self.calls(system) if system is not None else 0
+        self.progress(Progress(step, pages, rows, calls, total, eta_s))
 
     def over(self, share: float = 1.0) -> bool:
         """Whether this slice has used up its time (or a share of it)."""

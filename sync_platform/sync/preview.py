@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select
 
 from sync_platform.core.bounds import Work, terms
-from sync_platform.core.records import ENTITIES, SYSTEMS, System
+from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, System
 from sync_platform.ledger import links
 from sync_platform.ledger.database import Ledger
 from sync_platform.ledger.journal import REVIEW
@@ -104,15 +104,27 @@ def rehearse(hub: Hub) -> dict[str, Any]:
     body: dict[str, Any] = {}
     try:
         with hub.ledger.begin() as conn:
-            stage = replace(hub, ledger=_Rehearsal(conn, hub.ledger), walks=[], work={})  # type: ignore[arg-type]
+            stage = replace(hub, ledger=_Rehearsal(conn, hub.ledger), walks=[], work={}, rehearsal=True)  # type: ignore[arg-type]
             step = Step("plan")
             for entity in (*ENTITIES, *ENTITIES):
+                if entity is Entity.TICKET:
+                    links.mark_dirty_children(conn, _customers_to_come(conn))
                 reconcile.judge_all(stage, entity, step)
             body = _told(stage, conn)
             raise _Undo  # noqa: TRY301 - the way out of a transaction that must not commit
     except _Undo:
         pass
     return body
+
+
+def _customers_to_come(conn: Connection) -> list[str]:
+    """Customers with a planned create: their tickets can follow them."""
+    rows = conn.execute(
+        select(INTENT.c.record_id).where(
+            INTENT.c.state == "planned", INTENT.c.verb == "create", INTENT.c.entity == str(Entity.CUSTOMER)
+        )
+    )
+    return [row.record_id for row in rows]
 
 
 def _told(hub: Hub, conn: Connection) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from sync_platform.core.records import UNSET, Channel, Entity, Json, Lane, Link,
 from sync_platform.errors import Retryable, SyncError
 from sync_platform.ledger import journal, links
 from sync_platform.ledger.database import insert_for, number
-from sync_platform.sync.hub import CURSOR, Hub, Progress, Step
+from sync_platform.sync.hub import CURSOR, Hub, Step
 
 # Systems whose lists hide attributes that only a read by id shows (Gorgias: channels are absent from list rows [rec]).
 DETAILED = {(System.GORGIAS, Entity.CUSTOMER)}
@@ -137,7 +137,7 @@ def _walk(
                 listed_at=began if page.complete else None,
             )
         _tell(step, taken)
-        hub.progress(Progress(f"{step.name} {feed.name}", pages, rows, pages, page.total))
+        hub.tell(f"{step.name} {feed.name}", system=system, pages=pages, rows=rows, total=page.total)
         if page.complete or (lane is Lane.BACKFILL and (hub.over(0.5) or hub.news_waits())):
             hub.walks.append((system, feed, due))
             return page.complete
@@ -231,16 +231,20 @@ def _owed_reads(
     if (system, entity) not in DETAILED:
         return
     batch = 10
+    left: int | None = None
     while True:
         with hub.ledger.read() as conn:
             ids = links.details_owed(conn, system, entity, batch, worst)
-            left = links.count_details(conn, system, entity) if ids else 0
+            # Counted once: a count for each batch would make a million reads cost their square.
+            left = links.count_details(conn, system, entity) if left is None and ids else left
         if not ids:
             return
         fetch(hub, system, entity, ids, judge, lane=lane)
         hub.did(system, "details", len(ids))
         step.count("details", len(ids))
-        hub.progress(Progress(f"{step.name} details", rows=int(step.counts["details"]), total=left))
+        done = int(step.counts["details"])
+        hub.tell(f"{step.name} details", system=system, rows=done, total=done + max(left - len(ids), 0))
+        left = max(0, (left or 0) - len(ids))
         if lane is Lane.BACKFILL and (hub.over(0.5) or hub.news_waits()):
             step.complete = False
             return

@@ -35,7 +35,7 @@ from sync_platform.ledger import links, outbox
 from sync_platform.ledger.database import number
 from sync_platform.ledger.outbox import Intent
 from sync_platform.sync import pull
-from sync_platform.sync.hub import Hub, Progress, Step
+from sync_platform.sync.hub import Hub, Step
 from sync_platform.sync.reconcile import judge_all, judge_now
 from sync_platform.sync.settle import settle, settle_unknown
 
@@ -201,7 +201,10 @@ def _send(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], s
                 due = hub.settle_due()
                 outbox.set_states(conn, [(intent.id, IntentState.UNKNOWN, due, None) for intent in left])
     step.count("sent", len(intents))
-    hub.progress(Progress(step.name, rows=int(step.counts["sent"])))
+    sent = int(step.counts["sent"])
+    with hub.ledger.read() as conn:
+        left = outbox.count_planned(conn, system, entity)
+    hub.tell(step.name, system=system, rows=sent, total=sent + left)
 
 
 def _unjudged(intent: Intent, known: dict[int, Link]) -> bool:

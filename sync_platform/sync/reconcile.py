@@ -6,7 +6,7 @@ The rules are pure and live in `core`; this module loads what a batch touches, c
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +31,7 @@ from sync_platform.core.records import (
 from sync_platform.errors import SyncError
 from sync_platform.ledger import journal, links, outbox
 from sync_platform.sync import pull
-from sync_platform.sync.hub import Customers, Hub, Progress, Step
+from sync_platform.sync.hub import Customers, Hub, Step
 
 PLACE_BATCH = 500
 JUDGE_BATCH = 300
@@ -63,14 +63,13 @@ def judge_all(hub: Hub, entity: Entity, step: Step) -> None:
     while True:
         with hub.ledger.begin() as conn:
             ready = _ready(hub, conn, entity)
-            records = links.dirty_records(conn, entity, JUDGE_BATCH, after)
+            # During a first load most records wait: those that nobody may judge yet are not even read.
+            records = links.dirty_records(conn, entity, JUDGE_BATCH, after, settled=not ready)
             if not records:
                 return
             after = str(records[-1].id)
-            ripe = [record for record in records if ready or record.settled]
-            if ripe:
-                _judge(hub, conn, entity, ripe, step)
-        hub.progress(Progress(step.name, rows=int(step.counts.get("judged", 0))))
+            _judge(hub, conn, entity, records, step)
+        hub.tell(step.name, rows=int(step.counts.get("judged", 0)))
 
 
 def judge_now(hub: Hub, entity: Entity) -> pull.Judge:
@@ -98,7 +97,8 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
         batch = links.unplaced(conn, entity, PLACE_BATCH)
         if not batch:
             return False
-        keys = {link.id: link_keys(hub, link) for link in batch}
+        keys_of = key_reader(hub, entity)
+        keys = {link.id: keys_of(link) for link in batch}
         known = _known(conn, [key for found in keys.values() for key in found])
         born: dict[RecordId, Record] = {}
         reviews: list[dict[str, Any]] = []
@@ -108,7 +108,7 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
             known.learn(link.record_id, link.system, keys[link.id])
             step.count("linked" if placement.kind == "link" else "born")
         links.insert_records(conn, born.values())
-        links.save_links(conn, batch)
+        links.place_links(conn, batch)
         placed = {str(link.record_id) for link in batch}
         links.mark_dirty(conn, placed)
         links.save_keys(conn, [(k, v, str(link.record_id)) for link in batch for k, v in keys[link.id] if k in MATCHED])
@@ -141,18 +141,26 @@ def _settle_place(
     return record.id
 
 
-def link_keys(hub: Hub, link: Link) -> list[Key]:
-    """All match keys that a link shows now, and the marker of ours that it carries."""
-    maps = hub.maps(link.entity).get(link.system, {})
-    attributes: dict[str, Any] = {}
-    for name, mapping in maps.items():
-        cell = link.cells.get(name)
-        if mapping.match and cell is not None and not cell.unread:
-            attributes |= attributes_of(mapping, cell.shadow)
-    keys = list(match_keys(link.system, link.entity, attributes, hub.lexicon(link.system, link.entity)))
-    if link.marker:
-        keys.insert(0, ("marker", link.marker))
-    return keys
+def key_reader(hub: Hub, entity: Entity) -> Callable[[Link], list[Key]]:
+    """A function that gives all match keys that a link shows now, first the marker of ours that it carries."""
+    lexicons = {system: hub.lexicon(system, entity) for system in hub.connectors}
+    matched = {
+        system: [(name, mapping) for name, mapping in maps.items() if mapping.match]
+        for system, maps in hub.maps(entity).items()
+    }
+
+    def keys_of(link: Link) -> list[Key]:
+        attributes: dict[str, Any] = {}
+        for name, mapping in matched.get(link.system, ()):
+            cell = link.cells.get(name)
+            if cell is not None and not cell.unread:
+                attributes |= attributes_of(mapping, cell.shadow)
+        keys: list[Key] = [("marker", link.marker)] if link.marker else []
+        if attributes:
+            keys += match_keys(link.system, entity, attributes, lexicons[link.system])
+        return keys
+
+    return keys_of
 
 
 def _known(conn: Connection, keys: Sequence[Key]) -> Known:
@@ -195,6 +203,7 @@ def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record]
     late = journal.late_of(conn, [link.id for found in active.values() for link in found], hub.now())
     conditions = _Conditions.load(hub, conn, entity, ids, keys)
     batch = _Batch()
+    still_landing = {key: value for key, (_, value) in late.items()}
     at = journal.next_decision(conn)
     maps = hub.maps(entity)
     for record in records:
@@ -205,7 +214,7 @@ def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record]
             maps,
             lexicons,
             at,
-            late={key: value for key, (_, value) in late.items()},
+            late=still_landing,
         )
         seen_reviews = set(record.reviews)
         merged = merge(scene)
@@ -304,9 +313,10 @@ def _customers(records: Sequence[Record], active: Mapping[str, Sequence[Link]]) 
 def _refresh_keys(hub: Hub, conn: Connection, active: Mapping[str, Sequence[Link]]) -> dict[str, set[Key]]:
     """Match keys follow what the links show: new ones are added, ones that nobody shows any more go."""
     stored = links.keys_of(conn, active)
+    keys_of = key_reader(hub, Entity.CUSTOMER)
     now: dict[str, set[Key]] = {}
     for record_id, found in active.items():
-        now[record_id] = {key for link in found for key in link_keys(hub, link) if key[0] in MATCHED}
+        now[record_id] = {key for link in found for key in keys_of(link) if key[0] in MATCHED}
     links.save_keys(conn, [(k, v, r) for r, keys in now.items() for k, v in keys - stored.get(r, set())])
     dropped = [(k, v, r) for r, keys in stored.items() for k, v in keys - now.get(r, set())]
     links.drop_keys(conn, dropped)
@@ -364,7 +374,7 @@ class _Conditions:
 
     def _read_since(self, record: Record, system: System, active: set[System]) -> bool:
         """A system that already has a link cannot show this person again as somebody new to us."""
-        if system in active:
+        if system in active or self.hub.rehearsal:
             return True
         at = self.polled.get(system)
         return at is not None and (record.born_at is None or at >= record.born_at)

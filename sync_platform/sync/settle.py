@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from sync_platform.connectors.protocol import Outcome, Receipt
 from sync_platform.core.mappings import FieldMap, Unmappable, observe
+from sync_platform.core.normalize import blank
 from sync_platform.core.records import (
     UNSET,
     Channel,
@@ -349,7 +350,7 @@ def _settle_creates(hub: Hub, system: System, entity: Entity, intents: Sequence[
         for index, intent in enumerate(intents):
             row = found.get(index)
             if row is not None:
-                _acknowledge(hub, conn, intent, row, row.external_id, None, fence, out, step)
+                _acknowledge_found(hub, conn, intent, row, fence, out, step)
             else:
                 out.states.append((intent.id, IntentState.DROPPED, None, hub.now()))
             out.dirty.add(str(intent.record_id))
@@ -361,6 +362,29 @@ def _settle_creates(hub: Hub, system: System, entity: Entity, intents: Sequence[
             links.mark_dirty_children(conn, out.children)
             links.mark_awaiting(conn, out.references)
     step.count("settled", len(intents))
+
+
+def _acknowledge_found(
+    hub: Hub, conn: Connection, intent: Intent, row: Row, fence: int, out: _Settled, step: Step
+) -> None:
+    """A create may be several calls, and a crash can stop it between them: what is still blank there is owed as before.
+    Anything else that is not what we sent was edited there since."""
+    maps = hub.maps(intent.entity)[intent.system]
+    shown = observe(row.system, row.entity, row.attributes)
+    other = {
+        name
+        for name, sent in intent.values.items()
+        if name in shown and shown[name] != sent and not _equal(hub, intent, maps[name], shown[name], sent)
+    }
+    landed = {name: sent for name, sent in intent.values.items() if name not in other}
+    _acknowledge(hub, conn, replace(intent, values=landed), row, row.external_id, None, fence, out, step)
+    link = out.links[-1]
+    for name in other:
+        cell = link.cell(name)
+        cell.shadow = cell.base = shown[name]
+        if not blank(shown[name]):
+            cell.base = cell.held = cell.image = intent.values[name]
+            cell.seen = intent.numbers.get(name, 0)
 
 
 def _settle_updates(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], step: Step) -> None:

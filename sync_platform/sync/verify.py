@@ -193,7 +193,7 @@ def _pages(hub: Hub, side: Connector, feed: Any) -> Iterator[Any]:
         page = side.pull(feed, cursor, lane=Lane.REPAIR)
         yield from page.rows
         pages, rows = pages + 1, rows + len(page.rows)
-        hub.progress(Progress(f"verify {side.system} {feed.name}", pages, rows, pages, page.total))
+        hub.tell(f"verify {side.system} {feed.name}", system=side.system, pages=pages, rows=rows, total=page.total)
         cursor = page.cursor
         if page.complete:
             return
@@ -220,7 +220,8 @@ def _read_details(hub: Hub, spool: _Spool, side: Connector, entity: Entity) -> N
                 spool.drop(side.system, entity, row.external_id)
             else:
                 spool.extend(side.system, entity, row.external_id, row.attributes)
-        hub.progress(Progress(f"verify {side.system} details", rows=min(start + BATCH, len(ids)), total=len(ids)))
+        done = min(start + BATCH, len(ids))
+        hub.tell(f"verify {side.system} details", system=side.system, rows=done, total=len(ids))
 
 
 def _index(hub: Hub, spool: _Spool, system: System, entity: Entity) -> None:
