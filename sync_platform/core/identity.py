@@ -45,12 +45,13 @@ class Known:
 def place(system: System, keys: Sequence[Key], known: Known) -> Placement:
     """Decide for one object that has no link yet.
 
-    A marker of ours wins; then any e-mail; then a number; then any phone. Keys of kind `marker` hold a record id.
+    Our own foreign ids come first (a marker, then a customer number), then any e-mail, then any phone.
+    Keys of kind `marker` hold a record id.
     """
     for kind, value in keys:
         if kind == "marker" and known.exists(RecordId(value)):
             return _one(RecordId(value), system, known, "marker", ((kind, value),))
-    for kind in ("email", "number", "phone"):
+    for kind in ("number", "email", "phone"):
         hits = {key: known.by_key.get(key, set()) for key in keys if key[0] == kind}
         candidates = set().union(*hits.values()) if hits else set()
         if not candidates:

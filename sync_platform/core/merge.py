@@ -7,7 +7,7 @@ differs from its base. The same links and the same record give the same decision
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from sync_platform.core.births import birth, first_links, to_review
@@ -66,7 +66,9 @@ def _hold_together(scene: Scene) -> None:
     for name in ("email", "email_2"):
         for link in scene.shown(name):
             shadow = link.cell(name).shadow
-            others += [one for one in (shadow if isinstance(shadow, list) else [shadow]) if isinstance(one, str) and one]
+            others += [
+                one for one in (shadow if isinstance(shadow, list) else [shadow]) if isinstance(one, str) and one
+            ]
     for name, value in coherent(record.entity, record.fields, sorted(others)).items():
         if name not in scene.policy.fields or name in record.reviews or record.fields.get(name) == value:
             continue
@@ -81,6 +83,7 @@ def _hold_together(scene: Scene) -> None:
 def _merge_changes(scene: Scene, name: str, policy: FieldPolicy, changed: Sequence[Link]) -> None:
     record = scene.record
     fresh: list[tuple[Link, Claim]] = []
+    withdrawn: set[int] = set()
     for link in changed:
         if _is_late(scene, link, name) or (name not in record.reviews and _agrees(scene, name, policy, link)):
             continue
@@ -92,10 +95,11 @@ def _merge_changes(scene: Scene, name: str, policy: FieldPolicy, changed: Sequen
         rule = _claims_nothing(scene, name, policy, claim)
         if rule is not None:
             scene.refused(name, rule, [claim])
+            withdrawn.add(link.id)
         else:
             fresh.append((link, claim))
     if name in record.reviews:
-        _join_review(scene, name, policy, changed, fresh)
+        _join_review(scene, name, policy, fresh, withdrawn)
     elif fresh:
         _judge(scene, name, policy, fresh)
 
@@ -194,7 +198,7 @@ def _decide(
         cell = link.cells.get(name)
         if cell is None or link.unsettled or cell.unread or cell.changed or cell.base is UNSET:
             continue
-        if link.id == winner.link_id and cell.shadow == winner.theirs:
+        if link.id == winner.link_id and link.id in changed:
             scene.agree(link, name)
         elif moved and scene.stands(link, name):
             # To this system the new value looks like the old one: it shows it already.
@@ -202,7 +206,7 @@ def _decide(
 
 
 def _close(scene: Scene, name: str) -> None:
-    """A contest ends when every link agrees; one that does not have the field, or is never written to, does not count."""
+    """A contest ends when every link agrees that has the field and may be written to."""
     record = scene.record
     if name in record.reviews:
         return
@@ -219,12 +223,11 @@ def _close(scene: Scene, name: str) -> None:
 # --- review -----------------------------------------------------------------------------------------------------
 
 
-def _join_review(scene: Scene, name: str, policy: FieldPolicy, changed: Sequence[Link], fresh: Fresh) -> None:
+def _join_review(scene: Scene, name: str, policy: FieldPolicy, fresh: Fresh, withdrawn: Collection[int]) -> None:
     """A claimant who changes or blanks replaces his claim; when all claims agree, the review closes."""
     record = scene.record
     joined = {claim.link_id: claim for _, claim in fresh}
-    silent = {link.id for link in changed if not link.cell(name).changed and link.id not in joined}
-    claims = {claim.link_id: claim for claim in record.reviews[name] if claim.link_id not in silent} | joined
+    claims = {claim.link_id: claim for claim in record.reviews[name] if claim.link_id not in withdrawn} | joined
     if list(claims.values()) == record.reviews[name]:
         return
     candidates = sorted(claims.values(), key=lambda claim: (SYSTEMS.index(claim.system), claim.link_id))
@@ -241,7 +244,7 @@ def _join_review(scene: Scene, name: str, policy: FieldPolicy, changed: Sequence
 
 
 def _merge_set(scene: Scene, name: str, policy: FieldPolicy, links: Sequence[Link]) -> None:
-    """record := (record ∖ all removed) ∪ all added, each system against its base: an addition beats a removal."""
+    """The record becomes (record ∖ all removed) ∪ all added, each against its base: an addition beats a removal."""
     record = scene.record
     current = set(record.fields.get(name) or [])
     added: set[Json] = set()
@@ -296,8 +299,5 @@ def _without_late(
         return gained, lost
     ours = _elements(scene, link, name, sent)
     if gained & ours or lost - ours:
-        late_gained, late_lost = gained & ours - before, lost & before - ours
-        if late_gained or late_lost:
-            scene.refused(name, "late", [claim])
-            return gained - late_gained, lost - late_lost
-    return gained, lost
+        scene.refused(name, "late", [claim])
+    return gained - ours, lost & ours

@@ -1,7 +1,7 @@
 """What is owed: for each link the fields that are not agreed, for each system without a link a create.
 
-Decides what to write and nothing else; conditions that need the ledger (was the target listed, does another record
-share a key) come in as facts. Also settles the cells that agree in canonical form, so that reformatting cannot loop.
+Decides what to write and nothing else, and changes nothing: agreement is settled by the merge. Conditions that need
+the ledger (was the target listed, does another record share a key) come in as facts.
 """
 
 from __future__ import annotations
@@ -9,27 +9,34 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from sync_platform.core.mappings import FieldMap, Unmappable
-from sync_platform.core.merge import Scene
+from sync_platform.core.mappings import AWAITS_CUSTOMER, NO_COUNTERPART
 from sync_platform.core.normalize import blank
 from sync_platform.core.policy import SystemPolicy
-from sync_platform.core.records import UNSET, Cell, Json, Link, PlannedWrite, System, Verb, payload_hash
+from sync_platform.core.records import UNSET, Entity, Json, Link, PlannedWrite, System, Verb, payload_hash
+from sync_platform.core.scene import Scene
+from sync_platform.errors import BadInput
+
+# What Gorgias calls a ticket that is done [doc]; going there may make the account send a survey.
+CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the ledger knows about one record: systems where it may be created now, systems that ever held a link,
-    refused payloads by (system, field), and whether something wants a `when_ticket` customer."""
+    refused payloads by (system, field), whether something wants a `when_ticket` customer, and systems in which a write
+    of ours is unsettled (a create may have landed there)."""
 
     creatable: Collection[System] = ()
     ever_linked: Collection[System] = ()
     parked: Mapping[tuple[System, str], str] = field(default_factory=dict)
     wanted: bool = False
+    unsettled: Collection[System] = ()
 
 
 @dataclass(slots=True)
 class Planned:
-    """Writes owed; `awaits` names systems where a create waits, with the reason; `gaps` fields with no counterpart."""
+    """Writes owed; `awaits` names systems where a create or a reference waits, with the reason; `gaps` fields whose
+    value has no counterpart there, or may not be written."""
 
     writes: list[PlannedWrite] = field(default_factory=list)
     awaits: dict[System, str] = field(default_factory=dict)
@@ -37,14 +44,15 @@ class Planned:
 
 
 def plan(scene: Scene, facts: Facts) -> Planned:
-    """The writes owed for one merged record; at most one for each system."""
+    """The writes owed for one merged record; at most one for each system, none where one is unsettled."""
     out = Planned()
     linked = {link.system: link for link in scene.links}
     for system, policy in scene.policy.systems.items():
         link = linked.get(system)
+        if system in facts.unsettled or (link is not None and link.unsettled):
+            continue
         if link is not None:
-            if not link.unsettled:
-                _plan_update(scene, link, facts, out)
+            _plan_update(scene, link, facts, out)
         elif system not in facts.ever_linked:
             _plan_create(scene, system, policy, facts, out)
     return out
@@ -52,33 +60,30 @@ def plan(scene: Scene, facts: Facts) -> Planned:
 
 def owed(scene: Scene, link: Link, name: str) -> bool:
     """Whether the field is not agreed: the record moved on, or the system moved away from what it held."""
-    cell = link.cell(name)
-    if cell.apart or cell.unread or cell.changed or name in scene.record.reviews or cell.base is UNSET:
+    cell = link.cells.get(name)
+    if cell is None or cell.apart or cell.unread or cell.changed or cell.base is UNSET:
+        return False
+    if name in scene.record.reviews or name not in scene.record.decided:
         return False
     image = scene.put(link, name, scene.record.fields.get(name))
-    if image is UNSET:
+    if image is UNSET or (image == cell.image and cell.shadow == cell.held):
         return False
-    return bool(image != cell.image or cell.shadow != cell.held)
+    return not scene.explains(scene.record.fields.get(name), link, name)
 
 
 def _plan_update(scene: Scene, link: Link, facts: Facts, out: Planned) -> None:
     values: dict[str, Json] = {}
     for name, mapping in scene.maps[link.system].items():
-        if name not in scene.policy.fields or name not in scene.record.decided or mapping.mode != "both":
-            if mapping.mode != "both" and name in link.cells:
-                _rest(link.cells[name])
+        if name not in scene.policy.fields or mapping.mode != "both":
             continue
         if not owed(scene, link, name):
-            if _has_no_counterpart(scene, mapping, link.system, name):
-                out.gaps.append((link.system, name))
-            continue
-        if _canonically_equal(scene, link, name):
-            _settle(scene, link, name)
+            _note_gap(scene, link, name, out)
             continue
         image = scene.put(link, name, scene.record.fields.get(name))
-        if facts.parked.get((link.system, name)) == payload_hash(image):
-            continue
-        values[name] = image
+        if _may_not_close(scene, link.system, name, image):
+            out.gaps.append((link.system, name))
+        elif facts.parked.get((link.system, name)) != payload_hash(image):
+            values[name] = image
     if not values or facts.parked.get((link.system, "*")) == payload_hash(values):
         return
     add, remove = _elements(scene, link, values)
@@ -99,34 +104,22 @@ def _plan_update(scene: Scene, link: Link, facts: Facts, out: Planned) -> None:
     )
 
 
-def _rest(cell: Cell) -> None:
-    """A field that is never written there: what it shows is judged, nothing is owed."""
-    if cell.base is not UNSET:
-        cell.held = cell.shadow
+def _note_gap(scene: Scene, link: Link, name: str, out: Planned) -> None:
+    """«No counterpart» stays; a reference that is not there yet is written when it is."""
+    if name not in scene.record.decided or name in scene.record.reviews:
+        return
+    reason = scene.gap(link.system, name)
+    if reason == NO_COUNTERPART:
+        out.gaps.append((link.system, name))
+    elif reason == AWAITS_CUSTOMER:
+        out.awaits.setdefault(link.system, reason)
 
 
-def _has_no_counterpart(scene: Scene, mapping: FieldMap, system: System, name: str) -> bool:
-    try:
-        mapping.put(scene.record.fields.get(name), scene.lexicons[system])
-    except Unmappable as gap:
-        return gap.reason == "no_counterpart"
-    return False
-
-
-def _canonically_equal(scene: Scene, link: Link, name: str) -> bool:
-    current = scene.record.fields.get(name)
-    shown = scene.get(link, name, link.cell(name).shadow, current)
-    ours = scene.get(link, name, scene.put(link, name, current), current)
-    if shown is UNSET or ours is UNSET:
+def _may_not_close(scene: Scene, system: System, name: str, image: Json) -> bool:
+    """Closing a ticket in Gorgias may mail a survey to the customer: only where the policy allows it."""
+    if system is not System.GORGIAS or scene.record.entity is not Entity.TICKET or name != "status":
         return False
-    return bool(shown == ours or (blank(shown) and blank(ours)))
-
-
-def _settle(scene: Scene, link: Link, name: str) -> None:
-    cell = link.cell(name)
-    cell.base = cell.held = cell.shadow
-    cell.image = scene.put(link, name, scene.record.fields.get(name))
-    cell.seen = scene.record.decided.get(name, 0)
+    return image == CLOSED and not scene.policy.systems[system].allow_close
 
 
 def _elements(
@@ -138,7 +131,10 @@ def _elements(
         if scene.maps[link.system][name].kind != "set":
             continue
         ours = set(scene.record.fields.get(name) or [])
-        theirs = set(scene.get(link, name, link.cell(name).shadow, None) or [])
+        try:
+            theirs = set(scene.get(link, name, link.cell(name).shadow, None) or [])
+        except BadInput:
+            theirs = set()
         add[name] = sorted(ours - theirs)
         remove[name] = sorted(theirs - ours)
     return add, remove
@@ -152,20 +148,17 @@ def _plan_create(scene: Scene, system: System, policy: SystemPolicy, facts: Fact
         return
     values: dict[str, Json] = {}
     for name, mapping in scene.maps[system].items():
-        if mapping.mode == "read" or name not in scene.policy.fields or name in record.reviews:
-            continue
         value = record.fields.get(name)
-        if blank(value):
+        if mapping.mode == "read" or name not in scene.policy.fields or name in record.reviews or blank(value):
             continue
-        try:
-            image = mapping.put(value, scene.lexicons[system])
-        except Unmappable as gap:
-            if mapping.kind == "reference":
-                out.awaits[system] = gap.reason
-                return
+        reason = scene.gap(system, name)
+        if reason == AWAITS_CUSTOMER:
+            out.awaits[system] = reason
+            return
+        image = mapping.put(value, scene.lexicons[system]) if reason != NO_COUNTERPART else UNSET
+        if image is UNSET or _may_not_close(scene, system, name, image):
             out.gaps.append((system, name))
-            continue
-        if facts.parked.get((system, name)) != payload_hash(image):
+        elif facts.parked.get((system, name)) != payload_hash(image):
             values[name] = image
     if _needs_customer(scene, system) and "customer" not in values:
         out.awaits[system] = "no_customer"

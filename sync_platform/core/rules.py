@@ -64,7 +64,9 @@ def finer(scene: Scene, name: str, policy: FieldPolicy, winner: Claim, candidate
 
 def explained(scene: Scene, name: str, one: Claim, other: Claim) -> bool:
     """Whether one claim's value is what the other claim's system shows."""
-    return one is other or same(one.value, other.value) or scene.accounts_for(one.value, other.system, name, other.theirs)
+    return (
+        one is other or same(one.value, other.value) or scene.accounts_for(one.value, other.system, name, other.theirs)
+    )
 
 
 def _apply(rule: Rule, policy: FieldPolicy, candidates: Sequence[Claim]) -> Claim | None:

@@ -70,7 +70,10 @@ class Scene:
         return [
             link
             for link in self.links
-            if not link.unsettled and name in self.maps[link.system] and not link.cell(name).unread
+            if not link.unsettled
+            and name in self.maps[link.system]
+            and (cell := link.cells.get(name)) is not None
+            and not cell.unread
         ]
 
     def get(self, link: Link, name: str, theirs: Json, current: Json) -> Json:

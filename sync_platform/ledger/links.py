@@ -6,7 +6,7 @@ commit together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -121,15 +121,22 @@ def mark_unsettled(conn: Connection, links: Iterable[Link]) -> None:
                 link.unsettled = True
 
 
-def unplaced(conn: Connection, entity: Entity, limit: int) -> list[Link]:
-    """Active links that belong to no record yet, oldest first."""
+def unplaced(conn: Connection, entity: Entity, limit: int, fields: Collection[str]) -> list[Link]:
+    """Active links that belong to no record yet, oldest first, with what identifies them: marker, cells of `fields`.
+
+    They are to be placed (`place_links`), never to be saved whole.
+    """
     rows = conn.execute(
-        select(LINK)
+        select(LINK.c.id, LINK.c.system, LINK.c.external_id, LINK.c.marker, LINK.c.cells)
         .where(LINK.c.record_id.is_(None), LINK.c.entity == entity, IS_ACTIVE)
         .order_by(LINK.c.id)
         .limit(limit)
     )
-    return [_link(row) for row in rows]
+    out: list[Link] = []
+    for row in rows:
+        cells = {name: Cell.load(raw) for name, raw in (row.cells or {}).items() if name in fields}
+        out.append(Link(row.id, None, System(row.system), entity, row.external_id, cells=cells, marker=row.marker))
+    return out
 
 
 def save_links(conn: Connection, links: Iterable[Link]) -> None:
@@ -155,6 +162,21 @@ def place_links(conn: Connection, links: Iterable[Link]) -> None:
     rows = [{"b_id": link.id, "b_record": link.record_id} for link in links]
     if rows:
         conn.execute(update(LINK).where(LINK.c.id == bindparam("b_id")).values(record_id=bindparam("b_record")), rows)
+
+
+def save_judged(conn: Connection, links: Iterable[Link]) -> None:
+    """Write what a judgement changes of stored links: their cells, and what they await."""
+    rows = [
+        {
+            "b_id": link.id,
+            "b_cells": {name: cell.dump() for name, cell in link.cells.items()},
+            "b_awaits": link.awaits,
+        }
+        for link in links
+    ]
+    if rows:
+        statement = update(LINK).where(LINK.c.id == bindparam("b_id"))
+        conn.execute(statement.values(cells=bindparam("b_cells"), awaits=bindparam("b_awaits")), rows)
 
 
 def owe_detail(conn: Connection, system: System, entity: Entity, ids: Sequence[str], priority: int) -> None:

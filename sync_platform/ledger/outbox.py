@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -149,8 +149,16 @@ def _hash(write: PlannedWrite) -> str:
     return payload_hash({"verb": str(write.verb), "values": dict(write.values), "numbers": dict(write.numbers)})
 
 
-def planned(conn: Connection, system: System, entity: Entity, *, now: datetime, limit: int) -> list[Intent]:
-    """Planned intents that are due, interactive ones first, then oldest first.
+def planned(
+    conn: Connection,
+    system: System,
+    entity: Entity,
+    *,
+    now: datetime,
+    limit: int,
+    only: Collection[str] | None = None,
+) -> list[Intent]:
+    """Planned intents that are due, interactive ones first, then oldest first; `only` names records.
 
     None for a record while an earlier intent there is sent or unknown: a create that may have landed has no link yet
     from which the plan could know of it.
@@ -166,6 +174,8 @@ def planned(conn: Connection, system: System, entity: Entity, *, now: datetime, 
         INTENT.c.entity == entity,
         or_(INTENT.c.due_at.is_(None), INTENT.c.due_at <= now),
     )
+    if only is not None:
+        due = due.where(INTENT.c.record_id.in_(sorted(only)))
     out: list[Intent] = []
     # Lane by lane, each in the order of the index: backlogs of a million are never sorted.
     for of_lane in (INTENT.c.lane.in_(URGENT), INTENT.c.lane == Lane.BACKFILL):
@@ -184,6 +194,18 @@ def unsettled(conn: Connection, system: System | None = None, entity: Entity | N
         where.append(INTENT.c.entity == entity)
     # Ordered here: asked for the order of ids, SQLite walks over all that ever was.
     return sorted((_intent(row) for row in conn.execute(select(INTENT).where(and_(*where)))), key=lambda one: one.id)
+
+
+def unsettled_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, set[System]]:
+    """Systems in which a write of ours may have landed, by record: nothing else is planned there meanwhile."""
+    out: dict[str, set[System]] = {}
+    for chunk in in_chunks(record_ids, CHUNK):
+        rows = conn.execute(
+            select(INTENT.c.record_id, INTENT.c.system).where(INTENT.c.record_id.in_(chunk), IS_UNSETTLED)
+        )
+        for row in rows:
+            out.setdefault(row.record_id, set()).add(System(row.system))
+    return out
 
 
 def mark_sent(conn: Connection, intents: Sequence[Intent], at: datetime, run: str) -> None:

@@ -26,6 +26,7 @@ from sync_platform.settings import Settings
 from sync_platform.sync import pull, push, reconcile
 from sync_platform.sync.accounting import Standing, bounds_of, lag_s, spent_since
 from sync_platform.sync.hub import Hub, Progress, Step, Timing, touches
+from sync_platform.sync.names import chosen
 from sync_platform.sync.sides import check_accounts, open_sides, read_directories
 
 __all__ = ["Cycle", "Progress", "Step", "open_cycle", "open_hub", "run_cycle", "run_until_complete"]
@@ -74,6 +75,8 @@ def open_hub(
             ledger = Ledger.open(settings.ledger_url, migrate=False)
             stack.callback(ledger.close)
         policy = load_policy(settings)
+        with ledger.read() as conn:
+            chosen_records = chosen(conn, only, settings.sync_phone_region)
         sides = stack.enter_context(open_sides(settings, ledger, run=run))
         all_sandbox = check_accounts(settings, ledger, sides)
         hub = Hub(
@@ -85,6 +88,7 @@ def open_hub(
             timing=timing(settings, sandbox=all_sandbox),
             writes=writes_allowed(settings, all_sandbox),
             only=frozenset(only),
+            chosen=chosen_records,
             directories=read_directories(ledger, sides),
             progress=progress or (lambda _progress: None),
             flush=lambda system: sides.budgets[system].flush(),

@@ -57,6 +57,7 @@ class Step:
     rows: list[dict[str, object]] = field(default_factory=list)
     trouble: list[dict[str, object]] = field(default_factory=list)
     complete: bool = True
+    total: int | None = None
 
     def count(self, name: str, by: float = 1) -> None:
         """Add to a count."""
@@ -83,6 +84,7 @@ class Hub:
     timing: Timing = field(default_factory=Timing)
     writes: bool = True
     only: frozenset[str] = frozenset()
+    chosen: frozenset[str] | None = None
     # A plan: the run that carries it out reads every system once more before it creates, and customers before tickets.
     rehearsal: bool = False
     directories: dict[System, Directory] = field(default_factory=dict)

@@ -242,9 +242,9 @@ def _owed_reads(
         fetch(hub, system, entity, ids, judge, lane=lane)
         hub.did(system, "details", len(ids))
         step.count("details", len(ids))
-        done = int(step.counts["details"])
-        hub.tell(f"{step.name} details", system=system, rows=done, total=done + max(left - len(ids), 0))
         left = max(0, (left or 0) - len(ids))
+        done = int(step.counts["details"])
+        hub.tell(f"{step.name} details", system=system, rows=done, total=done + left)
         if lane is Lane.BACKFILL and (hub.over(0.5) or hub.news_waits()):
             step.complete = False
             return

@@ -18,6 +18,7 @@ from sync_platform.core.mappings import (
     match_keys,
     replaced,
 )
+from sync_platform.core.merge import unjudged
 from sync_platform.core.records import (
     UNSET,
     Cell,
@@ -68,7 +69,7 @@ def _push_batch(hub: Hub, system: System, entity: Entity, step: Step) -> bool:
         return False
     now = hub.now()
     with hub.ledger.read() as conn:
-        intents = outbox.planned(conn, system, entity, now=now, limit=BATCH[system])
+        intents = outbox.planned(conn, system, entity, now=now, limit=BATCH[system], only=hub.chosen)
     if not intents:
         return False
     if intents[0].lane is Lane.BACKFILL and step.counts.get("sent") and hub.news_waits():
@@ -175,7 +176,7 @@ def _send(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], s
     """`sent` commits before the call: after a crash the intent is looked up, never repeated blindly."""
     with hub.ledger.begin() as conn:
         known = links.links_by_id(conn, [intent.link_id for intent in intents if intent.link_id is not None])
-        intents = [intent for intent in intents if not _unjudged(intent, known)]
+        intents = [intent for intent in intents if not _unjudged(hub, intent, known)]
         outbox.mark_sent(conn, intents, hub.now(), hub.run)
     if not intents:
         return
@@ -202,15 +203,19 @@ def _send(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], s
                 outbox.set_states(conn, [(intent.id, IntentState.UNKNOWN, due, None) for intent in left])
     step.count("sent", len(intents))
     sent = int(step.counts["sent"])
-    with hub.ledger.read() as conn:
-        left = outbox.count_planned(conn, system, entity)
-    hub.tell(step.name, system=system, rows=sent, total=sent + left)
+    if step.total is None:
+        # Counted once a step: a count for each batch would cost the square of a first load.
+        with hub.ledger.read() as conn:
+            step.total = sent + outbox.count_planned(conn, system, entity)
+    hub.tell(step.name, system=system, rows=sent, total=max(step.total, sent))
 
 
-def _unjudged(intent: Intent, known: dict[int, Link]) -> bool:
-    """No send for a link with a change that nobody judged."""
+def _unjudged(hub: Hub, intent: Intent, known: dict[int, Link]) -> bool:
+    """No send for a link with a change that nobody judged; one that cannot be read yet holds nothing else up."""
     link = known.get(intent.link_id or 0)
-    return link is not None and any(cell.changed for cell in link.cells.values())
+    if link is None:
+        return False
+    return unjudged(link, hub.maps(intent.entity)[intent.system], hub.lexicon(intent.system, intent.entity))
 
 
 def _change(hub: Hub, intent: Intent, link: Link | None) -> Change:

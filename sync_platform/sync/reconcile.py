@@ -68,7 +68,9 @@ def judge_all(hub: Hub, entity: Entity, step: Step) -> None:
             if not records:
                 return
             after = str(records[-1].id)
-            _judge(hub, conn, entity, records, step)
+            wanted = [record for record in records if hub.chosen is None or str(record.id) in hub.chosen]
+            if wanted:
+                _judge(hub, conn, entity, wanted, step)
         hub.tell(step.name, rows=int(step.counts.get("judged", 0)))
 
 
@@ -94,7 +96,8 @@ def _ready(hub: Hub, conn: Connection, entity: Entity) -> bool:
 def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
     """Give a record to objects without one; False when there are none."""
     with hub.ledger.begin() as conn:
-        batch = links.unplaced(conn, entity, PLACE_BATCH)
+        matched = {name for maps in hub.maps(entity).values() for name, mapping in maps.items() if mapping.match}
+        batch = links.unplaced(conn, entity, PLACE_BATCH, matched)
         if not batch:
             return False
         keys_of = key_reader(hub, entity)
@@ -335,6 +338,7 @@ class _Conditions:
     shared: set[str]
     parked: dict[str, dict[tuple[System, str], str]]
     keyed: bool
+    unsettled: dict[str, set[System]]
     rounds: set[str] = field(default_factory=set)
 
     @classmethod
@@ -351,6 +355,7 @@ class _Conditions:
             shared,
             journal.parked_of(conn, ids),
             entity is Entity.CUSTOMER,
+            outbox.unsettled_of(conn, ids),
         )
 
     def facts(self, record: Record, all_links: Sequence[Link]) -> Facts:
@@ -370,6 +375,7 @@ class _Conditions:
             ever_linked={link.system for link in all_links},
             parked=self.parked.get(str(record.id), {}),
             wanted=record.wanted,
+            unsettled=self.unsettled.get(str(record.id), set()),
         )
 
     def _read_since(self, record: Record, system: System, active: set[System]) -> bool:
@@ -409,7 +415,7 @@ def _store(
     now = hub.now()
     journal.add_decisions(conn, batch.decisions, policy=hub.policy.hash, at=now, run=hub.run)
     links.save_records(conn, records, dirty=batch.still_dirty)
-    links.save_links(conn, [link for found in active.values() for link in found])
+    links.save_judged(conn, [link for found in active.values() for link in found])
     lane = Lane.BACKFILL if hub.loading(conn) else Lane.INTERACTIVE
     outbox.replace_planned(conn, [str(record.id) for record in records], batch.writes, at=now, run=hub.run, lane=lane)
     journal.open_review(conn, batch.reviews)

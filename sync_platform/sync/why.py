@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from sync_platform.core import normalize
-from sync_platform.core.records import ENTITIES, Entity, LinkState, System
+from sync_platform.core.records import LinkState
 from sync_platform.errors import NotFound
 from sync_platform.ledger import links
 from sync_platform.ledger.database import Ledger
@@ -15,6 +15,7 @@ from sync_platform.ledger.journal import DECISION, OBSERVATION
 from sync_platform.ledger.outbox import INTENT
 from sync_platform.settings import Settings
 from sync_platform.sync.cycle import utc
+from sync_platform.sync.names import find
 
 
 def why(settings: Settings, what: str, field: str | None = None) -> dict[str, Any] | list[dict[str, Any]]:
@@ -38,33 +39,6 @@ def why(settings: Settings, what: str, field: str | None = None) -> dict[str, An
     finally:
         ledger.close()
     return stories[0] if field else stories
-
-
-def find(conn: Connection, what: str, region: str) -> str:
-    """The record that somebody means."""
-    if ":" not in what:
-        if links.records_by_id(conn, [what]):
-            return what
-        what = f"customer:{what}"
-    kind, rest = what.split(":", 1)
-    if kind not in {str(entity) for entity in ENTITIES}:
-        raise NotFound("a record is named by its id, customer:<e-mail> or ticket:<system>:<id>")
-    system, _, external_id = rest.partition(":")
-    if external_id and system in {str(s) for s in System}:
-        found = links.links_by_external(conn, System(system), Entity(kind), [external_id])
-        for link in found.values():
-            if link.record_id is not None:
-                return str(link.record_id)
-        raise _unknown()
-    candidates = [("email", normalize.email(rest)), ("phone", normalize.phone(rest, region)), ("number", rest)]
-    keys = [(name, value) for name, value in candidates if value]
-    for records in links.records_by_key(conn, keys).values():
-        return str(min(records))
-    raise _unknown()
-
-
-def _unknown() -> NotFound:
-    return NotFound("no record is known under that name", remedy="Try its e-mail, phone, number, or system:id.")
 
 
 def _story(conn: Connection, record_id: str, name: str, value: Any, number: int) -> dict[str, Any]:

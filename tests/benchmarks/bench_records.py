@@ -77,9 +77,7 @@ def load(hub: Hub) -> tuple[float, float]:
 def counted(ledger: Ledger) -> dict[str, int]:
     """Rows of each table."""
     with ledger.read() as conn:
-        return {
-            table.name: int(conn.execute(select(func.count()).select_from(table)).scalar_one()) for table in TABLES
-        }
+        return {table.name: int(conn.execute(select(func.count()).select_from(table)).scalar_one()) for table in TABLES}
 
 
 def peer_s(source: Ledger, url: str) -> float:
