@@ -44,6 +44,7 @@ from sync_platform.connectors.protocol import (
     Directory,
     Feed,
     Finding,
+    Known,
     Limit,
     Meter,
     Page,
@@ -120,7 +121,14 @@ class ErpConnector:
         """A new walk, or the one under way."""
         return cursor or Cursor()
 
-    def pull(self, feed: Feed, cursor: Cursor, *, lane: Lane) -> Page:
+    def pull(
+        self,
+        feed: Feed,
+        cursor: Cursor,
+        *,
+        lane: Lane,
+        known: Known | None = None,  # noqa: ARG002  # pages are whole
+    ) -> Page:
         """One page: one statement for the log and, when it shows something, one for the rows."""
         if feed.kind == "list":
             return self._listed(feed.entity, cursor, lane)

@@ -30,6 +30,7 @@ from sync_platform.connectors.protocol import (
     Directory,
     Feed,
     Finding,
+    Known,
     Limit,
     Meter,
     Page,
@@ -93,7 +94,14 @@ class GorgiasConnector:
         del now
         return begin(feed, cursor, self._overlap_s)
 
-    def pull(self, feed: Feed, cursor: Cursor, *, lane: Lane) -> Page:
+    def pull(
+        self,
+        feed: Feed,
+        cursor: Cursor,
+        *,
+        lane: Lane,
+        known: Known | None = None,  # noqa: ARG002  # pages are whole
+    ) -> Page:
         """One page; one call, but for one survey read by each new survey answer and a walk that starts over."""
         if feed.name == "events":
             return pull_events(

@@ -1,20 +1,24 @@
 """HubSpot as one side: contacts and tickets over its CRM API.
 
 It knows HubSpot's forms and limits and nothing of records, decisions or the other systems. Its parts: `hubspot_calls`
-(one call), `hubspot_rows` (forms of values), `hubspot_search` (feeds), `hubspot_writes` (batches) and `hubspot_setup`.
+(one call), `hubspot_rows` (forms of values), `hubspot_search` (feeds), `hubspot_reads` (by id), `hubspot_ties`
+(associations), `hubspot_batches`, `hubspot_writes`, `hubspot_tickets` (writes) and `hubspot_setup`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
+from sync_platform.connectors.hubspot_batches import Batches
 from sync_platform.connectors.hubspot_calls import REAL_URL, Calls
-from sync_platform.connectors.hubspot_rows import EMAILS, KIND, MARKER, wanted_properties
-from sync_platform.connectors.hubspot_search import LIST_PAGE, SEARCH_PAGE, Feeds, chunks, read_row, with_contact
+from sync_platform.connectors.hubspot_reads import BATCH_MAX, Reads
+from sync_platform.connectors.hubspot_rows import EMAILS, KIND, MARKER, chunks, read_row, wanted_properties
+from sync_platform.connectors.hubspot_search import LIST_PAGE, SEARCH_PAGE, Feeds
 from sync_platform.connectors.hubspot_setup import SetUp
-from sync_platform.connectors.hubspot_writes import BATCH_MAX, Writes
+from sync_platform.connectors.hubspot_tickets import Tickets
+from sync_platform.connectors.hubspot_ties import Ties
+from sync_platform.connectors.hubspot_writes import Writes
 from sync_platform.connectors.protocol import (
     Account,
     Change,
@@ -22,6 +26,7 @@ from sync_platform.connectors.protocol import (
     Directory,
     Feed,
     Finding,
+    Known,
     Limit,
     Meter,
     Page,
@@ -75,8 +80,10 @@ class HubSpotConnector:
         api_version: str | None = None,
     ) -> None:
         self._calls = Calls(base_url or REAL_URL, token, meter, timeout_s=timeout_s, api_version=api_version)
-        self._feeds = Feeds(self._calls, overlap_s, second_look_s)
-        self._writes = Writes(self._calls)
+        ties, batches = Ties(self._calls), Batches(self._calls)
+        self._reads = Reads(self._calls, ties)
+        self._feeds = Feeds(self._calls, ties, overlap_s, second_look_s)
+        self._writes = Writes(self._calls, batches, Tickets(batches, ties, self._reads))
         self._set_up = SetUp(self._calls, self.limits)
 
     def account(self) -> Account:
@@ -95,17 +102,15 @@ class HubSpotConnector:
         """A new walk of `feed`, or the one that is under way."""
         return self._feeds.start(feed, cursor, now)
 
-    def pull(self, feed: Feed, cursor: Cursor, *, lane: Lane) -> Page:
-        """One page: one call, and for a page with tickets one more for their contacts (not in the list)."""
-        return self._feeds.pull(feed, cursor, lane=lane)
+    def pull(self, feed: Feed, cursor: Cursor, *, lane: Lane, known: Known | None = None) -> Page:
+        """One page: one call, and one more for the contacts of tickets that are not known (the list shows them)."""
+        return self._feeds.pull(feed, cursor, lane=lane, known=known)
 
     def fetch(self, entity: Entity, ids: Sequence[str], *, lane: Lane) -> Iterator[Row]:
         """Read by id in batches; an id that is not answered is read alone, which tells merged, archived and missing."""
         for chunk in chunks(list(dict.fromkeys(ids)), BATCH_MAX):
-            found = self._batch_read(entity, chunk, None, lane)
-            rows = {row.external_id: row for row in found}
-            there = self._tied(entity, [rows[one] for one in chunk if one in rows], lane)
-            yield from there
+            rows = {row.external_id: row for row in self._reads.plain(entity, chunk, lane)}
+            yield from self._reads.tied(entity, [rows[one] for one in chunk if one in rows], lane)
             for one in chunk:
                 if one not in rows:
                     yield self._single(entity, one, lane)
@@ -122,28 +127,9 @@ class HubSpotConnector:
                 if key == kind and (kind == "marker" or entity is Entity.CUSTOMER):
                     wanted.setdefault(value.strip().casefold(), []).append(index)
             for chunk in chunks(list(wanted), BATCH_MAX):
-                for row in self._tied(entity, self._batch_read(entity, chunk, by, lane), lane):
+                for row in self._reads.whole(entity, chunk, lane, by):
                     for index in _hits(row, by, wanted):
                         yield index, row
-
-    def _batch_read(self, entity: Entity, ids: Sequence[str], by: str | None, lane: Lane) -> list[Row]:
-        body: dict[str, Any] = {
-            "inputs": [{"id": one} for one in ids],
-            "properties": wanted_properties(entity),
-            "propertiesWithHistory": [],
-        }
-        if by:
-            body["idProperty"] = by
-        api = getattr(self._calls.client.crm, KIND[entity]).batch_api
-        answer = self._calls.run(api.read, body, lane=lane)
-        rows = (read_row(entity, one, Channel.BY_ID)[0] for one in answer.body.get("results", ()))
-        return [row for row in rows if row is not None]
-
-    def _tied(self, entity: Entity, rows: list[Row], lane: Lane) -> list[Row]:
-        if entity is not Entity.TICKET or not rows:
-            return rows
-        held = self._feeds.contacts_of([row.external_id for row in rows], lane)
-        return [with_contact(row, held[row.external_id]) if row.external_id in held else row for row in rows]
 
     def _single(self, entity: Entity, external_id: str, lane: Lane) -> Row:
         """One id that a batch left out. A merged-away id answers with the survivor, under another id [doc, code]."""
@@ -162,7 +148,7 @@ class HubSpotConnector:
                 return _gone(entity, external_id, Evidence("merged", row.external_id))
             if archived:
                 return _gone(entity, external_id, Evidence("archived"))
-            return self._tied(entity, [row], lane)[0]
+            return self._reads.tied(entity, [row], lane)[0]
         return _gone(entity, external_id, Evidence("missing"))
 
     def apply(self, changes: Sequence[Change], *, lane: Lane) -> Iterator[Receipt]:

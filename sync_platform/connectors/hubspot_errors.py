@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sync_platform.connectors.hubspot_rows import CONTACT
 from sync_platform.core.records import Json, System
 from sync_platform.errors import (
     Misconfigured,
@@ -27,6 +28,7 @@ from sync_platform.errors import (
     Unavailable,
 )
 
+EXISTS, ASSOCIATION = "EXISTS", "INVALID_ASSOCIATION"
 LOCK_S = 2.0
 DAY_FREEZE_S = 300.0
 
@@ -63,9 +65,17 @@ class Refused(Rejected):
         )
 
 
+def complained(error: Rejected) -> Complaint:
+    """What a refused call of a single row complains about."""
+    if isinstance(error, Refused):
+        return error.complaint
+    return Complaint(error.code or type(error).__name__, error.status, correlation=error.correlation)
+
+
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,99}$")
 _CODE = re.compile(r"^[A-Za-z][A-Za-z0-9_.]{0,79}$")
 _LIST = re.compile(r"\[\{.*\}\]", re.DOTALL)
+_BAD_ASSOCIATION = "One or more associations are invalid"
 _EXISTING = re.compile(r"existing\s+id:?\s*([0-9]+)", re.IGNORECASE)
 
 
@@ -104,10 +114,12 @@ def complaint_of(body: Json, status: int | None) -> Complaint:
     existing += _EXISTING.findall(message)
     category = _coded(body.get("category"))
     if existing or category == "CONFLICT":
-        codes, fields = ["EXISTS"], fields or ["email"]
+        codes, fields = [EXISTS], fields or ["email"]
+    elif "INVALID_OBJECT_IDS" in context or message.startswith(_BAD_ASSOCIATION):  # context and message [recorded]
+        codes, fields = [ASSOCIATION], [CONTACT]
     return Complaint(
         code=codes[0] if codes else category or f"HTTP_{status or 'ROW'}",
-        status=status or (409 if codes[:1] == ["EXISTS"] else None),
+        status=status or (409 if codes[:1] == [EXISTS] else None),
         fields=tuple(dict.fromkeys(fields)),
         existing=existing[0] if existing else None,
         traces=tuple(str(one) for one in context.get("objectWriteTraceId") or ()),

@@ -7,9 +7,9 @@ are None here. Names that the account does not have are silently left out of ans
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sync_platform.core.records import Channel, Entity, Json, Row, System
 
@@ -54,6 +54,7 @@ EMAILS, TAGS, CONTACT = "hs_additional_emails", "sync_tags", "contact"
 _LISTS = frozenset({EMAILS, TAGS})
 # Attributes that are not written as properties: addresses one by one, the contact by associations.
 ELSEWHERE = frozenset({EMAILS, CONTACT})
+_Item = TypeVar("_Item")
 
 
 def wanted_properties(entity: Entity) -> list[str]:
@@ -143,6 +144,21 @@ def row_of(entity: Entity, found: Mapping[str, Any], channel: Channel) -> Row:
         carry={"merged": merged} if merged else None,
         created_at=moment(found.get("createdAt")) or moment(properties.get("createdate")),
     )
+
+
+def read_row(entity: Entity, found: Any, channel: Channel) -> tuple[Row | None, tuple[str, str] | None]:
+    """A row, or (id, reason) of one that nobody can read."""
+    try:
+        return row_of(entity, found, channel), None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        known = str(found.get("id") or "?") if isinstance(found, dict) else "?"
+        return None, (known, f"unreadable: {type(error).__name__}")
+
+
+def chunks(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
+    """`items` in pieces of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def wire(value: Json) -> str:

@@ -10,6 +10,9 @@ a row leaves or enters the part already read; each page therefore begins one row
 one expected, the walk begins again at the last stamp. The same happens well before the cap. When a single stamp holds
 more rows than that can pass, its rows are read by id.
 
+A search shows no associations: the contacts of a page's tickets are read with one more call, for those tickets alone
+whose modified date the caller does not hold yet.
+
 A mark (the watermark) is JSON: `from` (epoch milliseconds to read from next), `newest` (the newest stamp seen) and
 `seen` (rows at or after `from` that were shown already, so that a repeated read shows nothing). It holds still while
 nothing changes.
@@ -18,22 +21,15 @@ nothing changes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from sync_platform.connectors.hubspot_calls import SEARCH, Answer, Calls
-from sync_platform.connectors.hubspot_rows import (
-    CONTACT,
-    KIND,
-    MODIFIED,
-    milliseconds,
-    moment,
-    row_of,
-    wanted_properties,
-)
-from sync_platform.connectors.protocol import Cursor, Feed, Page
+from sync_platform.connectors.hubspot_rows import KIND, MODIFIED, milliseconds, moment, read_row, wanted_properties
+from sync_platform.connectors.hubspot_ties import Ties, with_contact
+from sync_platform.connectors.protocol import Cursor, Feed, Known, Page
 from sync_platform.core.records import Channel, Entity, Json, Lane, Row
 
 SEARCH_PAGE = 200
@@ -41,8 +37,6 @@ LIST_PAGE = 100
 DEPTH_MAX = 9_000
 SEEN_MAX = 400
 FIRST_MS = 86_400_000  # filters at epoch 0 were seen to answer 500 [code]
-ASSOCIATIONS_MAX = 1_000
-_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +117,20 @@ class Feeds:
     """Pages of HubSpot's feeds."""
 
     calls: Calls
+    ties: Ties
     overlap_s: float
     second_look_s: float
 
-    def pull(self, feed: Feed, cursor: Cursor, *, lane: Lane) -> Page:
+    def pull(self, feed: Feed, cursor: Cursor, *, lane: Lane, known: Known | None = None) -> Page:
         """One page of any feed."""
         if feed.kind == "list":
             return self._list(feed, cursor, lane)
-        if feed.kind == "window":
-            return self._look(feed, cursor, lane)
-        return self._changes(feed, cursor, lane)
+        page = self._look(feed, cursor, lane) if feed.kind == "window" else self._changes(feed, cursor, lane)
+        if feed.entity is not Entity.TICKET or not page.rows:
+            return page
+        rows, unread = self.ties.shown(page.rows, lane, known)
+        bad = [*page.bad, *((one, "its contacts were not answered") for one in sorted(unread))]
+        return replace(page, rows=rows, bad=bad)
 
     def start(self, feed: Feed, cursor: Cursor | None, now: datetime) -> Cursor:
         """A new walk, or the unfinished one. The second look's upper end is fixed here."""
@@ -156,9 +154,8 @@ class Feeds:
         # Before the walk is complete nothing above the last row is known.
         safe = self._safe_ms() if found.next is None else min(self._safe_ms(), found.next.reached_ms)
         mark = mark.grown(found.keys, safe)
-        rows = self._with_contacts(feed.entity, fresh, lane)
         after = found.next.dump() if found.next else None
-        return Page(rows, Cursor(mark.dump(), after), found.next is None, total, found.bad)
+        return Page(fresh, Cursor(mark.dump(), after), found.next is None, total, found.bad)
 
     def _anchor(self, feed: Feed, lane: Lane) -> Page:
         """Nothing is known yet: begin at the newest stamp, as the full list shows all the rest."""
@@ -182,9 +179,8 @@ class Feeds:
             moved = Mark(max(mark.start_ms, newest + 1), newest)
         elif found.next is not None:
             moved = Mark(max(mark.start_ms, found.next.reached_ms), mark.newest_ms)
-        rows = self._with_contacts(feed.entity, found.rows, lane)
         after = found.next.dump() if found.next else None
-        return Page(rows, Cursor(moved.dump(), after), found.next is None, total, found.bad)
+        return Page(found.rows, Cursor(moved.dump(), after), found.next is None, total, found.bad)
 
     def _safe_ms(self) -> int:
         """Everything stamped before is searchable by now: the server's own time less the overlap."""
@@ -206,7 +202,7 @@ class Feeds:
             if found.keys[:1] != [walk.last]:
                 return Found(next=walk.again()), None
             del found.rows[0], found.keys[0]
-        if not answer.body.get("paging"):
+        if not _goes_on(answer, query):
             return found, answer.body.get("total")
         last = found.keys[-1] if found.keys else walk.last
         on = replace(walk, offset=walk.offset + len(found.keys), last=last)
@@ -216,9 +212,10 @@ class Feeds:
     def _one_stamp(self, entity: Entity, walk: Walk, after: str, lane: Lane) -> tuple[Found, int | None]:
         """Rows of one stamp by ascending id, then everything above it."""
         filters = [("EQ", MODIFIED[entity], walk.floor_ms), ("GT", "hs_object_id", int(after))]
-        answer = self._ask(entity, self._query(entity, filters, "ASCENDING", "hs_object_id", SEARCH_PAGE), lane)
+        query = self._query(entity, filters, "ASCENDING", "hs_object_id", SEARCH_PAGE)
+        answer = self._ask(entity, query, lane)
         found = self._rows(entity, answer)
-        if answer.body.get("paging") and found.keys:
+        if _goes_on(answer, query) and found.keys:
             found.next = replace(walk, by_id=found.keys[-1][0])
         else:
             found.next = Walk(walk.floor_ms + 1, walk.upper_ms)
@@ -282,52 +279,12 @@ class Feeds:
             return Page(rows, Cursor("listed"), complete=True, bad=bad)
         return Page(rows, Cursor(cursor.watermark, {"after": after}), complete=False, bad=bad)
 
-    # contacts of tickets
 
-    def _with_contacts(self, entity: Entity, rows: list[Row], lane: Lane) -> list[Row]:
-        if entity is not Entity.TICKET or not rows:
-            return rows
-        held = self.contacts_of([row.external_id for row in rows], lane)
-        return [with_contact(row, held[row.external_id]) if row.external_id in held else row for row in rows]
-
-    def contacts_of(self, tickets: Sequence[str], lane: Lane) -> dict[str, list[str]]:
-        """Contacts of each ticket; a ticket that could not be read is left out.
-
-        A ticket without contacts is not an empty row but an error entry of a 207, NO_ASSOCIATIONS_FOUND [recorded].
-        """
-        held: dict[str, list[str]] = {}
-        api = self.calls.client.crm.associations.v4.batch_api
-        for ids in chunks(list(dict.fromkeys(tickets)), ASSOCIATIONS_MAX):
-            body = {"inputs": [{"id": one} for one in ids]}
-            answer = self.calls.run(api.get_page, "tickets", "contacts", body, lane=lane)
-            for found in answer.body.get("results", ()):
-                held[str(found["from"]["id"])] = [str(to["toObjectId"]) for to in found.get("to", ())]
-            for error in answer.body.get("errors", ()):
-                if str(error.get("subCategory") or "").endswith("NO_ASSOCIATIONS_FOUND"):
-                    for one in (error.get("context") or {}).get("fromObjectId") or ():
-                        held.setdefault(str(one), [])
-        return held
-
-
-def with_contact(row: Row, contacts: Sequence[str]) -> Row:
-    """The row with its contact: the lowest id, as HubSpot knows no order among several."""
-    numbers = sorted({one for one in contacts if one.isdigit()}, key=int)
-    return replace(row, attributes={**row.attributes, CONTACT: numbers[0] if numbers else None})
-
-
-def read_row(entity: Entity, found: Any, channel: Channel) -> tuple[Row | None, tuple[str, str] | None]:
-    """A row, or (id, reason) of one that nobody can read."""
-    try:
-        return row_of(entity, found, channel), None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        known = str(found.get("id") or "?") if isinstance(found, dict) else "?"
-        return None, (known, f"unreadable: {type(error).__name__}")
-
-
-def chunks(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
-    """`items` in pieces of at most `size`."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _goes_on(answer: Answer, query: Mapping[str, Any]) -> bool:
+    """Whether rows are left behind this page: a full last page may name a next one, but `total` counts every match."""
+    total = answer.body.get("total")
+    read = int(query.get("after", 0)) + len(answer.body.get("results", ()))
+    return bool(answer.body.get("paging")) and not (isinstance(total, int) and read >= total)
 
 
 def _key(entity: Entity, found: Mapping[str, Any]) -> tuple[str, int]:

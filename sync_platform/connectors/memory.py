@@ -18,6 +18,7 @@ from sync_platform.connectors.protocol import (
     Directory,
     Feed,
     Finding,
+    Known,
     Limit,
     Meter,
     Outcome,
@@ -180,7 +181,14 @@ class MemorySystem:
         """A new walk, or the one under way."""
         return cursor or Cursor()
 
-    def pull(self, feed: Feed, cursor: Cursor, *, lane: Lane) -> Page:
+    def pull(
+        self,
+        feed: Feed,
+        cursor: Cursor,
+        *,
+        lane: Lane,
+        known: Known | None = None,  # noqa: ARG002  # pages are whole
+    ) -> Page:
         """One page; a changes feed without a watermark begins at the newest change and shows nothing."""
         self._spend(lane, "read")
         if feed.kind == "list":

@@ -5,13 +5,16 @@ Nothing here knows about records, decisions or SQL of the ledger. Calls are mete
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from sync_platform.core.records import Entity, Json, Lane, Row, System, Verb
+
+# The ids, of those given with the stamps of their rows, that are held already as they were at that stamp.
+Known = Callable[[Entity, Mapping[str, datetime]], Collection[str]]
 
 
 class Meter(Protocol):
@@ -200,8 +203,11 @@ class Connector(Protocol):
     def start(self, feed: Feed, cursor: Cursor | None, *, now: datetime) -> Cursor:
         """The cursor for a new walk of this feed at `now` (its upper bound is fixed here)."""
 
-    def pull(self, feed: Feed, cursor: Cursor, *, lane: Lane) -> Page:
-        """One page (one call, or one for each object kind that belongs to it)."""
+    def pull(self, feed: Feed, cursor: Cursor, *, lane: Lane, known: Known | None = None) -> Page:
+        """One page (one call, or one for each object kind that belongs to it).
+
+        What needs a call beyond the page's own is not read for rows that `known` names: they do not show it.
+        """
 
     def fetch(self, entity: Entity, ids: Sequence[str], *, lane: Lane) -> Iterator[Row]:
         """Read by id, in batches where the system has them: a row for each id, with `evidence` where it is gone."""

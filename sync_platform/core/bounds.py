@@ -38,8 +38,9 @@ KINDS: Mapping[System, tuple[str, ...]] = {
 class Work:
     """What the data asked of one system in one run.
 
-    feeds: rows that each feed had to show since the last run (0: it had to be looked at all the same); names as the
-    connector's, those of tickets begin with "tickets". lists: rows of each full listing. details: objects, by entity,
+    feeds: rows that each feed had to show since the last run (0: it had to be looked at all the same); where a page is
+    not whole without another call, only rows that were not known as they are. Names as the connector's, those of
+    tickets begin with "tickets". lists: rows of each full listing. details: objects, by entity,
     that only a read by id shows. lookups: keys asked beside those of creates. creates, updates: objects by kind of
     call, see `KINDS`; an object that needs two kinds counts in both.
     """
@@ -74,10 +75,12 @@ def terms(
               write  customers created + those with data of ours + tickets created
                      + customers changed in their own attributes + those changed in data of ours
                      + tickets changed in attributes + those with tags added + those with tags removed
-    HubSpot   read   Σ feeds max(1, ⌈rows/200⌉) + Σ ticket feeds ⌈rows/200⌉ (the page's contacts; a listing shows them)
+    HubSpot   read   Σ feeds max(1, ⌈rows/200⌉) + Σ ticket feeds ⌈rows/200⌉ (contacts of tickets that changed; a
+                     listing shows them) + ⌈tickets updated/1000⌉ (their contacts as they are after the write)
                      + Σ lists max(1, ⌈rows/100⌉)
                      + Σ kinds ⌈details/100⌉ + ⌈look-ups/100⌉ + ⌈customers created/100⌉ (looked up by e-mail)
-              write  Σ kinds ⌈created/100⌉ + Σ kinds ⌈updated/100⌉ + ⌈tickets given another customer/1000⌉
+              write  Σ kinds ⌈created/100⌉ (a ticket with its customer) + Σ kinds ⌈updated/100⌉
+                     + ⌈tickets given another customer/1000⌉
                      + customers whose further e-mail changes (one call each)
     ERP       read   Σ feeds (rows: 2 ⌈rows/1000⌉, else 1) + Σ lists max(1, ⌈rows/1000⌉) + Σ kinds ⌈details/500⌉
                      + ⌈look-ups/500⌉ + ⌈customers created/500⌉
@@ -120,6 +123,9 @@ def _reads(system: System, work: Work, pages: Mapping[str, int], batches: Mappin
     calls += _in_batches(work.details, batches)
     calls += _ceil(work.lookups, _size("lookup", batches))
     calls += _ceil(work.creates.get("customer", 0), _size("lookup", batches))
+    if system is System.HUBSPOT:
+        # The date of our own write says nothing of what a person did to the contact before it.
+        calls += _ceil(work.updates.get("ticket", 0), _size("associations", batches))
     return calls
 
 
@@ -128,8 +134,7 @@ def _hubspot_writes(work: Work, batches: Mapping[str, int]) -> int:
     for counts in (work.creates, work.updates):
         calls += _in_batches({kind: counts.get(kind, 0) for kind in ("customer", "ticket")}, batches)
         calls += counts.get("customer.email_2", 0)
-        calls += _ceil(counts.get("ticket.customer", 0), _size("associations", batches))
-    return calls
+    return calls + _ceil(work.updates.get("ticket.customer", 0), _size("associations", batches))
 
 
 def _in_batches(counts: Mapping[str, int], batches: Mapping[str, int]) -> int:

@@ -48,10 +48,13 @@ def finer(scene: Scene, name: str, policy: FieldPolicy, winner: Claim, candidate
 
     An `open` that wins where a finer `waiting` looks the same never takes the finer state back.
     """
+    plain = scene.reading(winner.system, name, winner.theirs)
     more = [
         one
         for one in candidates
-        if one is not winner and explained(scene, name, one, winner) and not explained(scene, name, winner, one)
+        if one is not winner
+        and not same(one.value, plain)
+        and scene.accounts_for(one.value, winner.system, name, winner.theirs)
     ]
     if not more:
         return winner

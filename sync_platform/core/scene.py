@@ -80,6 +80,13 @@ class Scene:
         """Their form → canonical; UNSET for a reference or agent that is not known (yet). Raises `BadInput`."""
         return self.maps[link.system][name].get(theirs, current, self.lexicons[link.system])
 
+    def reading(self, system: System, name: str, theirs: Json) -> Json:
+        """What a showing says when nothing finer is known; UNSET where it cannot be read."""
+        try:
+            return self.maps[system][name].get(theirs, None, self.lexicons[system])
+        except (BadInput, KeyError):
+            return UNSET
+
     def put(self, link: Link, name: str, value: Json) -> Json:
         """Canonical → their form; UNSET where it cannot be written there."""
         try:

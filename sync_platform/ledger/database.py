@@ -147,6 +147,8 @@ class Ledger:
         self.engine = engine
         self.pacing_engine = pacing_engine
         self.postgres = engine.dialect.name == "postgresql"
+        # Asked at both ends of each write transaction; raises where another process may be at work by now.
+        self.check_owner: Callable[[], None] = lambda: None
 
     @classmethod
     def open(cls, url: str, *, migrate: bool) -> Ledger:
@@ -175,10 +177,13 @@ class Ledger:
         """One write transaction: commits at the end, rolls back when the body raises.
 
         On SQLite it holds the only writer's place from its first moment, so a read in it is never out of date.
-        Raises `Unavailable` when the ledger stays busy, `LedgerUnreachable`, or `SyncError` for a refused statement.
+        Raises `Unavailable` when the ledger stays busy, `LedgerUnreachable`, `SyncError` for a refused statement, and
+        whatever `check_owner` raises.
         """
         with _guard(), self.engine.begin() as conn:
+            self.check_owner()
             yield conn
+            self.check_owner()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

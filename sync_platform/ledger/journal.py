@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy import Table as SaTable
 
-from sync_platform.core.records import Decision, Json, System
+from sync_platform.core.records import Decision, Entity, Json, System
 from sync_platform.ledger.database import in_chunks
 from sync_platform.ledger.tables import (
     DecisionRow,
@@ -104,18 +104,35 @@ def parked_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, dict[tup
     return out
 
 
-def lift(conn: Connection, record_id: str, system: System, fields: Iterable[str], at: datetime) -> None:
-    """A newer payload was taken: the marks of these fields are history."""
+def lift(conn: Connection, record_id: str, system: System, field: str, standing: Collection[str], at: datetime) -> None:
+    """The marks of a field whose payload is none of `standing` are history: the value moved on."""
     conn.execute(
         update(PARKED)
         .where(
             PARKED.c.record_id == record_id,
             PARKED.c.system == system,
-            PARKED.c.field.in_(sorted(fields)),
+            PARKED.c.field == field,
+            PARKED.c.hash.not_in(sorted(standing)),
             PARKED.c.lifted_at.is_(None),
         )
         .values(lifted_at=at)
     )
+
+
+def lift_rows(conn: Connection, system: System, entity: Entity, external_ids: Sequence[str], at: datetime) -> None:
+    """Objects that could not be read at all and now can: their marks are history."""
+    for chunk in in_chunks(external_ids, CHUNK):
+        conn.execute(
+            update(PARKED)
+            .where(
+                PARKED.c.system == system,
+                PARKED.c.entity == entity,
+                PARKED.c.record_id.is_(None),
+                PARKED.c.external_id.in_(chunk),
+                PARKED.c.lifted_at.is_(None),
+            )
+            .values(lifted_at=at)
+        )
 
 
 def count_parked(conn: Connection) -> dict[tuple[str, str], int]:

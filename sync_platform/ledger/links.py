@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, text, update
 from sqlalchemy import Table as SaTable
 
 from sync_platform.core.records import Cell, Claim, Entity, Link, LinkState, Record, RecordId, System
@@ -23,6 +23,8 @@ RECORD: SaTable = RecordRow.__table__  # type: ignore[attr-defined]
 KEY: SaTable = MatchKeyRow.__table__  # type: ignore[attr-defined]
 
 CHUNK = 400
+# What a deferred link awaits: its own read by id.
+DETAIL = "detail"
 # Spelt out as in the indexes: a database uses a partial index only where it can prove that the condition implies the
 # index's own, and neither a parameter nor `dirty = 1` proves it.
 IS_DIRTY = text("record.dirty")
@@ -88,6 +90,23 @@ def links_by_external(conn: Connection, system: System, entity: Entity, ids: Seq
     return out
 
 
+def stamps_of(conn: Connection, system: System, entity: Entity, ids: Sequence[str]) -> dict[str, datetime]:
+    """The stamps that active links hold, by external id."""
+    out: dict[str, datetime] = {}
+    for chunk in in_chunks(ids, CHUNK):
+        rows = conn.execute(
+            select(LINK.c.external_id, LINK.c.stamp).where(
+                LINK.c.system == system,
+                LINK.c.entity == entity,
+                LINK.c.external_id.in_(chunk),
+                LINK.c.stamp.is_not(None),
+                IS_ACTIVE,
+            )
+        )
+        out.update((row.external_id, row.stamp) for row in rows)
+    return out
+
+
 def links_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, list[Link]]:
     """Links of any state of records, oldest first; `unsettled` is filled."""
     out: dict[str, list[Link]] = {record_id: [] for record_id in record_ids}
@@ -124,19 +143,32 @@ def mark_unsettled(conn: Connection, links: Iterable[Link]) -> None:
 def unplaced(conn: Connection, entity: Entity, limit: int, fields: Collection[str]) -> list[Link]:
     """Active links that belong to no record yet, oldest first, with what identifies them: marker, cells of `fields`.
 
-    They are to be placed (`place_links`), never to be saved whole.
+    They are to be placed (`place_links`), never to be saved whole. Deferred ones are left out until their read by id.
     """
     rows = conn.execute(
-        select(LINK.c.id, LINK.c.system, LINK.c.external_id, LINK.c.marker, LINK.c.cells)
-        .where(LINK.c.record_id.is_(None), LINK.c.entity == entity, IS_ACTIVE)
+        select(LINK.c.id, LINK.c.system, LINK.c.external_id, LINK.c.marker, LINK.c.cells, LINK.c.detail)
+        .where(
+            LINK.c.record_id.is_(None),
+            LINK.c.entity == entity,
+            IS_ACTIVE,
+            or_(LINK.c.detail == 0, LINK.c.awaits.is_(None)),
+        )
         .order_by(LINK.c.id)
         .limit(limit)
     )
     out: list[Link] = []
     for row in rows:
         cells = {name: Cell.load(raw) for name, raw in (row.cells or {}).items() if name in fields}
-        out.append(Link(row.id, None, System(row.system), entity, row.external_id, cells=cells, marker=row.marker))
+        link = Link(row.id, None, System(row.system), entity, row.external_id, cells=cells, marker=row.marker)
+        link.detail = row.detail
+        out.append(link)
     return out
+
+
+def defer(conn: Connection, ids: Sequence[int]) -> None:
+    """Leave links unplaced until the read by id that they are owed: it may show whom they belong to."""
+    for chunk in in_chunks(ids, CHUNK):
+        conn.execute(update(LINK).where(LINK.c.id.in_(chunk)).values(awaits=DETAIL))
 
 
 def save_links(conn: Connection, links: Iterable[Link]) -> None:

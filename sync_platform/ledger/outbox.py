@@ -264,7 +264,7 @@ def due_systems(conn: Connection, now: datetime) -> set[tuple[System, Entity]]:
     """(system, entity) pairs with planned intents that are due."""
     rows = conn.execute(
         select(INTENT.c.system, INTENT.c.entity)
-        .where(INTENT.c.state == "planned", or_(INTENT.c.due_at.is_(None), INTENT.c.due_at <= now))
+        .where(IS_OPEN, IS_PLANNED, or_(INTENT.c.due_at.is_(None), INTENT.c.due_at <= now))
         .distinct()
     )
     return {(System(row.system), Entity(row.entity)) for row in rows}
@@ -292,6 +292,6 @@ def count_planned(conn: Connection, system: System, entity: Entity) -> int:
         conn.execute(
             select(func.count())
             .select_from(INTENT)
-            .where(INTENT.c.system == system, INTENT.c.entity == entity, INTENT.c.state == "planned")
+            .where(IS_OPEN, IS_PLANNED, INTENT.c.system == system, INTENT.c.entity == entity)
         ).scalar_one()
     )

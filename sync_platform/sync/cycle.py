@@ -25,7 +25,7 @@ from sync_platform.ledger.tables import CallRow, RunRow
 from sync_platform.settings import Settings
 from sync_platform.sync import pull, push, reconcile
 from sync_platform.sync.accounting import Standing, bounds_of, lag_s, spent_since
-from sync_platform.sync.hub import Hub, Progress, Step, Timing, touches
+from sync_platform.sync.hub import LOADED, Hub, Progress, Step, Timing, touches
 from sync_platform.sync.names import chosen
 from sync_platform.sync.sides import check_accounts, open_sides, read_directories
 
@@ -174,8 +174,11 @@ class Cycle:
                     errors=summary["errors"],
                 )
             )
+            if summary["complete"] and not self.hub.only and not self.hub.loaded(conn):
+                set_meta(conn, LOADED, self.hub.now().isoformat())
             finished = int(get_meta(conn, "cycles_finished") or 0) + 1
             set_meta(conn, "cycles_finished", str(finished))
+        self.hub.ledger.check_owner = lambda: None
         self.lease.release()
         return summary
 
@@ -215,6 +218,8 @@ def open_cycle(
     ledger = Ledger.open(settings.ledger_url, migrate=False)
     try:
         lease = Lease.take(ledger, run, wait_s=wait_s)
+        # Held up for longer than the lease lasts, a cycle writes nothing more: not here, nor there for want of `sent`.
+        ledger.check_owner = lease.check
         try:
             with open_hub(settings, run=run, only=only, progress=progress, ledger=ledger) as hub:
                 with ledger.begin() as conn:

@@ -14,10 +14,12 @@ from sync_platform.core.mappings import VERSION, FieldMap, Lexicon, field_maps
 from sync_platform.core.policy import Policy
 from sync_platform.core.records import ENTITIES, Entity, LinkState, System
 from sync_platform.ledger import links, outbox
-from sync_platform.ledger.database import Ledger
+from sync_platform.ledger.database import Ledger, get_meta
 from sync_platform.ledger.tables import CursorRow
 
 CURSOR = CursorRow.__table__  # type: ignore[attr-defined]
+
+LOADED = "loaded_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class Hub:
     work: dict[System, dict[str, int]] = field(default_factory=dict)
     walks: list[tuple[System, Feed, int]] = field(default_factory=list)
     paces: dict[str, tuple[float, int]] = field(default_factory=dict)
+    # Whether this slice has read a page of backfill: however slow the news, each slice comes one page further.
+    backfilled: bool = False
     # The sync never sleeps through this by itself; tests and the simulation move it.
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -206,6 +210,10 @@ class Hub:
     def loading(self, conn: Connection) -> bool:
         """True until every system was fully listed once."""
         return not all(all(self.listed(conn, entity).values()) for entity in ENTITIES)
+
+    def loaded(self, conn: Connection) -> bool:
+        """True once a cycle has ended complete: what is owed afterwards is news."""
+        return get_meta(conn, LOADED) is not None
 
     def settle_due(self) -> datetime:
         """When an unknown outcome may be looked up."""

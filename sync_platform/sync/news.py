@@ -14,6 +14,7 @@ from sync_platform.ledger.database import Ledger, get_meta, ledger_id
 from sync_platform.ledger.lease import holder
 from sync_platform.ledger.tables import CursorRow, InboxRow
 from sync_platform.settings import Settings
+from sync_platform.sync.pull import DETAILED
 
 CURSOR = CursorRow.__table__  # type: ignore[attr-defined]
 INBOX = InboxRow.__table__  # type: ignore[attr-defined]
@@ -59,6 +60,8 @@ def _look(ledger: Ledger, poll_s: float) -> News:
             reasons.append("intents due")
         if links.count_dirty(conn):
             reasons.append("records to judge")
+        if any(links.details_owed(conn, system, entity, 1) for system, entity in DETAILED):
+            reasons.append("reads by id owed")
         rows = conn.execute(select(CURSOR.c.walk, CURSOR.c.polled_at, CURSOR.c.feed)).all()
         if any(row.walk is not None for row in rows):
             reasons.append("unfinished walk")

@@ -6,7 +6,7 @@ is right. News comes before backfill; backfill gives way at every page.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 from sqlalchemy import update as sql_update
 
-from sync_platform.connectors.protocol import Connector, Cursor, Feed
+from sync_platform.connectors.protocol import Connector, Cursor, Feed, Known
 from sync_platform.core.mappings import FieldMap, observe
 from sync_platform.core.records import UNSET, Channel, Entity, Json, Lane, Link, LinkState, Row, System
 from sync_platform.errors import Retryable, SyncError
@@ -81,7 +81,7 @@ def _backfill(hub: Hub, connector: Connector, entity: Entity, judge: Judge, step
         unfinished = feed.kind == "list" and cursor.walk is not None
         if not (first or unfinished or (full and feed.kind in ("walk", "list"))):
             continue
-        if hub.over(0.5):
+        if hub.over(0.5) and hub.backfilled:
             step.complete = False
             return
         if full and not first and not unfinished:
@@ -118,11 +118,13 @@ def _walk(
     pages = rows = due = 0
     floor = (cursor.walk or {}).get("floor") if feed.kind == "walk" else None
     while True:
-        page = connector.pull(feed, cursor, lane=lane)
+        held: set[str] = set()
+        page = connector.pull(feed, cursor, lane=lane, known=_remembering(hub, system, held))
         pages += 1
         rows += len(page.rows)
-        due += sum(1 for row in page.rows if floor is None or row.stamp is None or row.stamp.isoformat() >= floor)
+        due += sum(1 for row in page.rows if row.external_id not in held and _above(row, floor))
         cursor = page.cursor
+        hub.backfilled = hub.backfilled or lane is Lane.BACKFILL
         with hub.ledger.begin() as conn:
             taken = take(hub, conn, system, page.rows, judge, fresh_list=listing)
             _park_bad(hub, conn, system, feed.entity, page.bad)
@@ -141,6 +143,23 @@ def _walk(
         if page.complete or (lane is Lane.BACKFILL and (hub.over(0.5) or hub.news_waits())):
             hub.walks.append((system, feed, due))
             return page.complete
+
+
+def _remembering(hub: Hub, system: System, held: set[str]) -> Known:
+    """Answers whose stamps the ledger holds, in one statement, and keeps the answer in `held`: what is shown once more
+    (our own writes, what the other feed of a round showed) is no work that the data asked for."""
+
+    def known(entity: Entity, stamps: Mapping[str, datetime]) -> set[str]:
+        with hub.ledger.read() as conn:
+            found = links.stamps_of(conn, system, entity, list(stamps))
+        held.update(one for one, stamp in found.items() if stamp == stamps[one])
+        return held
+
+    return known
+
+
+def _above(row: Row, floor: str | None) -> bool:
+    return floor is None or row.stamp is None or row.stamp.isoformat() >= floor
 
 
 def _walk_began(hub: Hub, system: System, feed: Feed) -> datetime | None:
@@ -343,6 +362,7 @@ def _take(
             dirty.add(str(link.record_id))
     links.save_links(conn, touched.values())
     journal.add_observations(conn, observations)
+    journal.lift_rows(conn, system, entity, sorted({row.external_id for row in rows if row.attributes}), now)
     taken.dirty |= dirty
     links.mark_dirty(conn, dirty)
     if more and (system, entity) in DETAILED:

@@ -213,7 +213,7 @@ def _send(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], s
 def _unjudged(hub: Hub, intent: Intent, known: dict[int, Link]) -> bool:
     """No send for a link with a change that nobody judged; one that cannot be read yet holds nothing else up."""
     link = known.get(intent.link_id or 0)
-    if link is None:
+    if link is None or not any(cell.changed for cell in link.cells.values()):
         return False
     return unjudged(link, hub.maps(intent.entity)[intent.system], hub.lexicon(intent.system, intent.entity))
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from sync_platform.core.identity import Key, Known, Placement, place
-from sync_platform.core.mappings import attributes_of, match_keys
+from sync_platform.core.mappings import Unmappable, attributes_of, match_keys
 from sync_platform.core.merge import Merged, Scene, merge
 from sync_platform.core.plan import Facts, Planned, plan
 from sync_platform.core.records import (
@@ -28,7 +28,7 @@ from sync_platform.core.records import (
     System,
     payload_hash,
 )
-from sync_platform.errors import SyncError
+from sync_platform.errors import BadInput, SyncError
 from sync_platform.ledger import journal, links, outbox
 from sync_platform.sync import pull
 from sync_platform.sync.hub import Customers, Hub, Step
@@ -105,11 +105,18 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
         known = _known(conn, [key for found in keys.values() for key in found])
         born: dict[RecordId, Record] = {}
         reviews: list[dict[str, Any]] = []
+        deferred: list[int] = []
         for link in batch:
             placement = place(link.system, keys[link.id], known)
+            if placement.kind == "new" and link.detail:
+                # Not new until its phones and further e-mails were read: one of them may belong to a record.
+                deferred.append(link.id)
+                continue
             link.record_id = _settle_place(hub, link, placement, born, reviews)
             known.learn(link.record_id, link.system, keys[link.id])
             step.count("linked" if placement.kind == "link" else "born")
+        links.defer(conn, deferred)
+        batch = [link for link in batch if link.record_id is not None]
         links.insert_records(conn, born.values())
         links.place_links(conn, batch)
         placed = {str(link.record_id) for link in batch}
@@ -225,6 +232,9 @@ def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record]
         facts = conditions.facts(record, all_links[str(record.id)])
         planned = plan(scene, facts)
         _collect(hub, record, scene, merged, planned, conditions, batch, step)
+        for system, name in facts.parked:
+            if name != "*":
+                journal.lift(conn, str(record.id), system, name, _standing(scene, system, name), hub.now())
         for name in seen_reviews - set(record.reviews):
             journal.close_review(conn, str(record.id), name, hub.now())
     for (link_id, name), (late_id, _) in late.items():
@@ -232,6 +242,26 @@ def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record]
         if any(d.claims[0].link_id == link_id for d in recognised):
             journal.use_late(conn, late_id, name)
     _store(hub, conn, records, active, batch, step)
+
+
+def _standing(scene: Scene, system: System, name: str) -> set[str]:
+    """Payloads of a field for which a mark still says something: what we would write, what nobody can read."""
+    if name not in scene.maps[system]:
+        return set()
+    link = next((link for link in scene.links if link.system == system), None)
+    out: set[str] = set()
+    try:
+        image = scene.maps[system][name].put(scene.record.fields.get(name), scene.lexicons[system])
+        if link is None or link.cell(name).shadow != image:
+            out.add(payload_hash(image))
+    except Unmappable:
+        pass
+    if link is not None and not link.cell(name).unread:
+        try:
+            scene.maps[system][name].get(link.cell(name).shadow, None, scene.lexicons[system])
+        except BadInput:
+            out.add(payload_hash(link.cell(name).shadow))
+    return out
 
 
 def _collect(
@@ -279,6 +309,19 @@ def _collect(
         )
     if "not_read_yet" in planned.awaits.values() and str(record.id) in conditions.rounds:
         batch.still_dirty[str(record.id)] = True
+    others = conditions.shared.get(str(record.id), set())
+    if others and not record.twin:
+        batch.reviews.append(
+            {
+                "kind": "twin",
+                "entity": str(record.entity),
+                "record_id": str(record.id),
+                "link_id": None,
+                "field": None,
+                "claims": [{"key": key, "record": other} for key, other in sorted(others)],
+                "at": now,
+            }
+        )
     for link in scene.links:
         link.awaits = _awaits(record, link, merged)
     customer = record.fields.get("customer")
@@ -335,7 +378,8 @@ class _Conditions:
     hub: Hub
     listed: dict[System, bool]
     polled: dict[System, Any]
-    shared: set[str]
+    shared: dict[str, set[Key]]
+    unread: set[System]
     parked: dict[str, dict[tuple[System, str], str]]
     keyed: bool
     unsettled: dict[str, set[System]]
@@ -347,12 +391,18 @@ class _Conditions:
     ) -> _Conditions:
         strong = {key for found in keys.values() for key in found if key[0] in ("email", "phone")}
         holders = links.records_by_key(conn, strong) if strong else {}
-        shared = {str(r) for records in holders.values() if len(records) > 1 for r in records}
+        shared: dict[str, set[Key]] = {}
+        for (kind, _), records in holders.items():
+            for record in records if len(records) > 1 else ():
+                others = {(kind, str(other)) for other in records if other != record}
+                shared.setdefault(str(record), set()).update(others)
+        unread = {s for s, e in pull.DETAILED if e is entity and links.details_owed(conn, s, e, 1)}
         return cls(
             hub,
             hub.listed(conn, entity),
             hub.polled(conn, entity),
             shared,
+            unread,
             journal.parked_of(conn, ids),
             entity is Entity.CUSTOMER,
             outbox.unsettled_of(conn, ids),
@@ -367,6 +417,10 @@ class _Conditions:
             if not all(self.listed.values()) or unread or str(record.id) in self.shared:
                 continue
             if self.keyed and any(not self._read_since(record, other, active) for other in others):
+                self.rounds.add(str(record.id))
+                continue
+            if system in self.unread and not self.hub.rehearsal:
+                # Somebody whose phones were not read yet may be this person: the target is not fully listed.
                 self.rounds.add(str(record.id))
                 continue
             creatable.add(system)
@@ -416,10 +470,19 @@ def _store(
     journal.add_decisions(conn, batch.decisions, policy=hub.policy.hash, at=now, run=hub.run)
     links.save_records(conn, records, dirty=batch.still_dirty)
     links.save_judged(conn, [link for found in active.values() for link in found])
-    lane = Lane.BACKFILL if hub.loading(conn) else Lane.INTERACTIVE
-    outbox.replace_planned(conn, [str(record.id) for record in records], batch.writes, at=now, run=hub.run, lane=lane)
+    _plan_by_lane(hub, conn, {str(record.id) for record in records}, batch)
     journal.open_review(conn, batch.reviews)
     journal.park(conn, batch.parked)
     links.mark_wanted(conn, batch.wanted)
     step.count("in_review", len(batch.reviews))
     step.count("decisions", len(batch.decisions))
+
+
+def _plan_by_lane(hub: Hub, conn: Connection, record_ids: set[str], batch: _Batch) -> None:
+    """What a first load owes gives way to what people changed meanwhile."""
+    urgent = record_ids
+    if not hub.loaded(conn):
+        urgent = {str(one.record_id) for one in batch.decisions if one.cause == "change"} & record_ids
+    for lane, ids in ((Lane.INTERACTIVE, urgent), (Lane.BACKFILL, record_ids - urgent)):
+        writes = [write for write in batch.writes if str(write.record_id) in ids]
+        outbox.replace_planned(conn, sorted(ids), writes, at=hub.now(), run=hub.run, lane=lane)

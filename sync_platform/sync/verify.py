@@ -82,10 +82,23 @@ class _Spool:
         ).fetchone()
         return json.loads(found[0]) if found else None
 
-    def ids(self, system: System, entity: Entity) -> list[str]:
-        """Every id of a kind."""
-        rows = self._db.execute("SELECT id FROM row WHERE system = ? AND entity = ? ORDER BY id", (system, entity))
-        return [row[0] for row in rows]
+    def pages(self, system: System, entity: Entity) -> Iterator[list[str]]:
+        """Every id of a kind, page by page; rows may be changed or dropped meanwhile."""
+        after = ""
+        while True:
+            rows = self._db.execute(
+                "SELECT id FROM row WHERE system = ? AND entity = ? AND id > ? ORDER BY id LIMIT ?",
+                (system, entity, after, BATCH),
+            ).fetchall()
+            if not rows:
+                return
+            yield [row[0] for row in rows]
+            after = rows[-1][0]
+
+    def count(self, system: System, entity: Entity) -> int:
+        """How many objects of a kind there are."""
+        found = self._db.execute("SELECT COUNT(*) FROM row WHERE system = ? AND entity = ?", (system, entity))
+        return int(found.fetchone()[0])
 
     def key(self, system: System, entity: Entity, kind: str, value: str, external_id: str) -> None:
         """An object is found under a key."""
@@ -213,24 +226,26 @@ def _read_parts(hub: Hub, spool: _Spool, side: Connector, feed: Any) -> None:
 
 
 def _read_details(hub: Hub, spool: _Spool, side: Connector, entity: Entity) -> None:
-    ids = spool.ids(side.system, entity)
-    for start in range(0, len(ids), BATCH):
-        for row in side.fetch(entity, ids[start : start + BATCH], lane=Lane.REPAIR):
+    total = spool.count(side.system, entity)
+    done = 0
+    for ids in spool.pages(side.system, entity):
+        for row in side.fetch(entity, ids, lane=Lane.REPAIR):
             if row.evidence is not None:
                 spool.drop(side.system, entity, row.external_id)
             else:
                 spool.extend(side.system, entity, row.external_id, row.attributes)
-        done = min(start + BATCH, len(ids))
-        hub.tell(f"verify {side.system} details", system=side.system, rows=done, total=len(ids))
+        done += len(ids)
+        hub.tell(f"verify {side.system} details", system=side.system, rows=done, total=total)
 
 
 def _index(hub: Hub, spool: _Spool, system: System, entity: Entity) -> None:
     lexicon = hub.lexicon(system, entity)
-    for external_id in spool.ids(system, entity):
-        attributes = spool.row(system, entity, external_id) or {}
-        for kind, value in match_keys(system, entity, attributes, lexicon):
-            if kind in ("marker", "email"):
-                spool.key(system, entity, kind, value, external_id)
+    for ids in spool.pages(system, entity):
+        for external_id in ids:
+            attributes = spool.row(system, entity, external_id) or {}
+            for kind, value in match_keys(system, entity, attributes, lexicon):
+                if kind in ("marker", "email"):
+                    spool.key(system, entity, kind, value, external_id)
 
 
 # --- comparing --------------------------------------------------------------------------------------------------
@@ -325,7 +340,7 @@ def _one(
         owed = policy.create == "always" or (policy.create == "when_ticket" and record.wanted)
         if system not in fresh and system not in ever and owed and not record.twin:
             found.missing[str(system)] += 1
-            differences.append({"record": str(record.id), "field": "*", "missing": str(system)})
+            _note(differences, {"record": str(record.id), "field": "*", "missing": str(system)})
     for name in hub.policy.entities[entity].fields:
         sides = {system: maps[system][name] for system in fresh if name in maps.get(system, {})}
         if len(sides) < 2:
@@ -338,7 +353,13 @@ def _one(
             fact["parked"] = sorted(str(s) for s, of in parked if of in (name, "*"))
             if show_values:
                 fact["values"] = {str(s): None if v is UNSET else v for s, v in shown.items()}
-            differences.append(fact)
+            _note(differences, fact)
+
+
+def _note(differences: list[dict[str, Any]], fact: dict[str, Any]) -> None:
+    """Keep what is shown, and one more, which says that there are others."""
+    if len(differences) <= DIFFERENCES_MAX:
+        differences.append(fact)
 
 
 def _theirs(system: System, entity: Entity, name: str, attributes: Mapping[str, Json]) -> Json:

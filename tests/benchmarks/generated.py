@@ -9,7 +9,7 @@ system each.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from sync_platform.connectors.protocol import (
@@ -19,6 +19,7 @@ from sync_platform.connectors.protocol import (
     Directory,
     Feed,
     Finding,
+    Known,
     Limit,
     Page,
     Receipt,
@@ -206,16 +207,13 @@ class GeneratedSystem:
     tickets: int
     calls: int = 0
     limits: tuple[Limit, ...] = ()
+    batch_size: Mapping[tuple[Entity, Verb], int] = field(
+        default_factory=lambda: {(entity, verb): 100 for entity in ENTITIES for verb in Verb}
+    )
+    page_size: Mapping[str, int] = field(default_factory=dict)
 
-    @property
-    def batch_size(self) -> Mapping[tuple[Entity, Verb], int]:
-        """Objects of one call."""
-        return {(entity, verb): 100 for entity in ENTITIES for verb in Verb}
-
-    @property
-    def page_size(self) -> Mapping[str, int]:
-        """Rows of a page, by feed."""
-        return {feed.name: PAGES[self.system] for feed in self.feeds()}
+    def __post_init__(self) -> None:
+        self.page_size = {feed.name: PAGES[self.system] for feed in self.feeds()}
 
     def account(self) -> Account:
         """Always a sandbox."""
@@ -237,7 +235,7 @@ class GeneratedSystem:
         """A new walk, or the one under way."""
         return cursor or Cursor()
 
-    def pull(self, feed: Feed, cursor: Cursor, *, lane: Lane) -> Page:
+    def pull(self, feed: Feed, cursor: Cursor, *, lane: Lane, known: Known | None = None) -> Page:
         """One page of a listing."""
         self.calls += 1
         if feed.kind != "list":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.utils import format_datetime
 from pathlib import Path
@@ -49,6 +50,31 @@ def on_the_worlds_clock(app: ASGIApp, world: World) -> ASGIApp:
         await app(scope, receive, with_date)
 
     return dated
+
+
+def always_naming_a_next_page(app: ASGIApp) -> ASGIApp:
+    """The app whose searches name a next page even when nothing is left, so that only `total` tells the end."""
+
+    async def named(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or not scope["path"].endswith("/search"):
+            await app(scope, receive, send)
+            return
+        sent: list[Any] = []
+
+        async def keep(message: Any) -> None:
+            sent.append(message)
+
+        await app(scope, receive, keep)
+        start, parts = sent[0], b"".join(one.get("body", b"") for one in sent[1:])
+        body = json.loads(parts)
+        if body.get("results"):
+            body.setdefault("paging", {"next": {"after": str(len(body["results"]))}})
+        data = json.dumps(body).encode()
+        headers = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
+        await send({**start, "headers": [*headers, (b"content-length", str(len(data)).encode())]})
+        await send({"type": "http.response.body", "body": data})
+
+    return named
 
 
 class HubSpotBench(Bench):
@@ -126,21 +152,31 @@ class HubSpotBench(Bench):
     def fault(self, **row: Any) -> None:
         self.world.faults.put([{"system": "hubspot", **row}])
 
+    def contact_of(self, ticket: str) -> str | None:
+        """The contact of a ticket in the twin's own store."""
+        found = self.rows(Entity.TICKET)[ticket]["contact"]
+        return None if found is None else str(found)
+
     def requests(self) -> list[tuple[str, str, int]]:
         return [(one["method"], one["path"], one["status"]) for one in self.world.calls.ring]
 
 
 @contextmanager
 def hubspot_bench(
-    tmp_path: Path, meter: FreeMeter, *, customers: int = 30, tickets: int = 60
+    tmp_path: Path,
+    meter: FreeMeter,
+    *,
+    customers: int = 30,
+    tickets: int = 60,
+    around: Callable[[ASGIApp], ASGIApp] = lambda app: app,
 ) -> Iterator[HubSpotBench]:
-    """A set-up twin, far from its limits."""
+    """A set-up twin, far from its limits; `around` stands between it and its callers."""
     world = World(tmp_path, seed=1, rate_scale=1000)
     system = HubSpotSandbox(world)
     agents, people, cases = generate(1, customers, tickets, 0.6)
     system.seed(people, cases, agents)
     with listening("test", 0) as sock:
-        app = on_the_worlds_clock(FaultGate(system.app(), world, "hubspot"), world)
+        app = around(on_the_worlds_clock(FaultGate(system.app(), world, "hubspot"), world))
         running = server(app)
         thread = threading.Thread(target=lambda: asyncio.run(running.serve([sock])), daemon=True)
         thread.start()

@@ -141,22 +141,6 @@ def test_a_row_that_moves_while_pages_are_read_hides_no_other_row(tmp_path, mete
         assert seen == bench.ids(CUSTOMER)
 
 
-def test_tickets_of_a_page_get_their_contacts_with_one_more_call(bench):
-    bench.settle()
-    _, cursor = bench.drain("tickets")
-    for ticket in sorted(bench.ids(TICKET))[:3]:
-        bench.edit(TICKET, ticket, "Edited")
-    bench.settle()
-    before = bench.meter.calls
-    rows, _ = bench.drain("tickets", cursor)
-    assert len(rows) == 3
-    assert bench.meter.calls - before == 2
-    held = {row.external_id: row.attributes["contact"] for row in bench.drain("tickets.list")[0]}
-    assert {row.external_id: row.attributes["contact"] for row in rows} == {
-        row.external_id: held[row.external_id] for row in rows
-    }
-
-
 # reads
 
 
@@ -275,31 +259,6 @@ def test_a_main_and_a_further_address_change_places(bench):
     assert (after.attributes["email"], after.attributes["hs_additional_emails"]) == (further, [main])
 
 
-def test_a_ticket_moves_to_another_contact(bench):
-    _, created = bench.create(TICKET)
-    row = bench.show(TICKET, created.external_id)
-    other = max(bench.ids(CUSTOMER))
-    assert row.attributes["contact"] != other
-    receipt = bench.update(TICKET, row, {"contact": other, "subject": "Moved"})
-    assert receipt.outcome is Outcome.DONE
-    assert receipt.row.attributes["contact"] == other
-    row = bench.show(TICKET, created.external_id)
-    assert (row.attributes["contact"], row.attributes["subject"]) == (other, "Moved")
-    assert bench.update(TICKET, row, {"contact": None}).outcome is Outcome.DONE
-    assert bench.show(TICKET, created.external_id).attributes["contact"] is None
-
-
-def test_a_contact_that_is_not_there_is_a_refusal_of_that_field_alone(bench):
-    good = {**bench.fresh(TICKET)}
-    bad = {**bench.fresh(TICKET), "contact": "987654321"}
-    receipts = bench.write(
-        Change("good", TICKET, Verb.CREATE, None, set=good, marker=uuid4().hex),
-        Change("bad", TICKET, Verb.CREATE, None, set=bad, marker=uuid4().hex),
-    )
-    assert receipts["good"].outcome is Outcome.DONE
-    assert (receipts["bad"].outcome, receipts["bad"].fields) == (Outcome.REJECTED, ("contact",))
-
-
 def test_tags_are_composed_from_what_was_there(bench):
     _, created = bench.create(TICKET)
     row = bench.show(TICKET, created.external_id)
@@ -343,13 +302,6 @@ def test_a_truncated_answer_of_a_write_has_an_unknown_outcome(bench):
     bench.fault(path="/crm/v3/objects/contacts/batch/update", kind="truncate", times=1)
     row = bench.show(CUSTOMER, bench.existing(CUSTOMER))
     assert bench.update(CUSTOMER, row, {"firstname": "Half"}).outcome is Outcome.UNKNOWN
-
-
-def test_a_lost_association_leaves_the_ticket_unknown_not_done(bench):
-    bench.fault(path="/crm/v4/associations/tickets/contacts/batch/associate/default", kind="reset_after", times=1)
-    _, receipt = bench.create(TICKET)
-    assert receipt.outcome is Outcome.UNKNOWN
-    assert receipt.external_id in bench.ids(TICKET)
 
 
 def test_a_limit_that_stays_reached_is_a_retry_and_nothing_is_done(bench):

@@ -89,11 +89,13 @@ def test_gorgias_reads_pages_of_a_hundred_and_writes_one_by_one(work, read, writ
     [
         (Work(feeds={"contacts": 201}), 2, 0),
         (Work(feeds={"tickets": 201}), 4, 0),
-        (Work(feeds={"tickets": 0}), 1, 0),
+        (Work(feeds={"tickets": 0, "tickets.look": 0}), 2, 0),
+        (Work(feeds={"tickets": 1, "tickets.look": 0}), 3, 0),
         (Work(lists={"contacts": 201, "tickets": 201}), 6, 0),
         (Work(details={"customer": 150, "ticket": 1}, lookups=101), 5, 0),
-        (Work(creates={"customer": 101, "ticket": 100, "ticket.customer": 100}), 2, 4),
+        (Work(creates={"customer": 101, "ticket": 100, "ticket.customer": 100}), 2, 3),
         (Work(updates={"customer": 100, "customer.email_2": 3, "ticket.customer": 1001}), 0, 6),
+        (Work(updates={"ticket": 1001}), 2, 11),
     ],
 )
 def test_hubspot_reads_searches_of_two_hundred_and_writes_in_batches(work, read, write):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, insert
+from sqlalchemy import Connection, create_engine, event, insert, make_url
 
 from sync_platform.core.records import Entity, PlannedWrite, RecordId, System, Verb
 from sync_platform.ledger import journal, links, outbox
@@ -79,6 +80,26 @@ QUERIES: list[tuple[str, Callable[[Connection], Any], set[str]]] = [
     ("intents that are due", lambda c: outbox.due_count(c, NOW), {"ix_intent_open"}),
     ("open intents by kind", outbox.count_open, {"ix_intent_open"}),
     (
+        "systems with intents that are due",
+        lambda c: outbox.due_systems(c, NOW),
+        {"ix_intent_open or uq_intent_planned"},
+    ),
+    (
+        "count of planned intents",
+        lambda c: outbox.count_planned(c, System.ERP, Entity.TICKET),
+        {"ix_intent_open or uq_intent_planned"},
+    ),
+    (
+        "planned creates of records",
+        lambda c: outbox.planned_creates(c, Entity.TICKET, IDS),
+        {"uq_intent_planned or ix_intent_record"},
+    ),
+    (
+        "unsettled systems of records",
+        lambda c: outbox.unsettled_of(c, IDS),
+        {"uq_intent_unsettled or ix_intent_record"},
+    ),
+    (
         "reads by id that were asked for",
         lambda c: links.read_again(c, System.ERP, Entity.TICKET, 10),
         {"ix_link_again"},
@@ -118,8 +139,26 @@ def plans(ledger: Ledger, ask: Callable[[Connection], Any]) -> list[tuple[str, s
     return found
 
 
-@pytest.fixture
-def filled(ledger: Ledger) -> Ledger:
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    """One ledger for all plans, because nothing that is asked here is committed."""
+    if request.param == "sqlite":
+        with Ledger.open(f"sqlite:///{tmp_path_factory.mktemp('plans') / 'ledger.db'}", migrate=True) as ledger:
+            yield fill(ledger)
+        return
+    server = make_url(request.getfixturevalue("postgres_server")).set(drivername="postgresql+psycopg")
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    name = f"p{uuid.uuid4().hex}"
+    with admin.connect() as conn:
+        conn.exec_driver_sql(f"CREATE DATABASE {name}")
+    with Ledger.open(server.set(database=name).render_as_string(hide_password=False), migrate=True) as ledger:
+        yield fill(ledger)
+    with admin.connect() as conn:
+        conn.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.dispose()
+
+
+def fill(ledger: Ledger) -> Ledger:
     """A ledger in which most is done and some is due; PostgreSQL plans by what it holds, SQLite by its shape."""
     known = [f"{number:032x}" for number in range(SIZE)]
     rows: dict[Any, list[dict[str, Any]]] = {

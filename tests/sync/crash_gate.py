@@ -13,7 +13,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 HELD_MAX_S = 60.0
@@ -36,7 +36,7 @@ class Gate:
         self.servers = {name: _Relay(self, ready[name]["url"]) for name in ("gorgias", "hubspot", "control")}
         self.control_url = self.servers["control"].url
 
-    def __enter__(self) -> Gate:
+    def __enter__(self) -> Self:
         for server in self.servers.values():
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
@@ -76,7 +76,7 @@ class Gate:
         """Called with each answer of a vendor; False when it must not go on to the one who asked."""
         with self._lock:
             self.calls += 1
-            if method == "GET" or status >= 300 or path.split("?")[0].rstrip("/").endswith(READS):
+            if method == "GET" or status >= 300 or path.partition("?")[0].rstrip("/").endswith(READS):
                 return True
             self.writes += 1
             self._countdown -= 1

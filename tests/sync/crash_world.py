@@ -41,6 +41,7 @@ class World:
     env: dict[str, str]
     kills: list[Kill] = field(default_factory=list)
     outputs: list[Path] = field(default_factory=list)
+    started: float = 0.0
 
     def start(self, *args: str) -> subprocess.Popen[bytes]:
         """`sync-platform <args>` as a process; its output goes to files of its own."""
@@ -49,6 +50,7 @@ class World:
         self.outputs += [out, err]
         with out.open("wb") as stdout, err.open("wb") as stderr:
             command = [sys.executable, "-m", "sync_platform", *args]
+            self.started = time.monotonic()
             return subprocess.Popen(command, env=self.env, cwd=self.desk.root, stdout=stdout, stderr=stderr)
 
     def said(self) -> dict[str, Any]:
@@ -77,7 +79,15 @@ class World:
     def sent(self, system: str | None = None) -> list[Any]:
         """Intents whose outcome the ledger does not know: written down before the call, and no receipt after it."""
         where = [INTENT.c.state.in_(("sent", "unknown"))] + ([INTENT.c.system == system] if system else [])
-        columns = (INTENT.c.system, INTENT.c.entity, INTENT.c.verb, INTENT.c.state, INTENT.c.marker, INTENT.c.sent_at)
+        columns = (
+            INTENT.c.id,
+            INTENT.c.system,
+            INTENT.c.entity,
+            INTENT.c.verb,
+            INTENT.c.state,
+            INTENT.c.marker,
+            INTENT.c.sent_at,
+        )
         joined = INTENT.outerjoin(LINK, LINK.c.id == INTENT.c.link_id)
         query = select(*columns, LINK.c.external_id, LINK.c.version).select_from(joined).where(*where)
         with self.ledger.read() as conn:
@@ -85,9 +95,10 @@ class World:
 
     def landed(self) -> list[Any]:
         """Of those, the ones that the sandbox's own store shows."""
-        return [intent for intent in self.sent() if intent.state == "sent" and self._shows(intent)]
+        return [intent for intent in self.sent() if intent.state == "sent" and self.shows(intent)]
 
-    def _shows(self, intent: Any) -> bool:
+    def shows(self, intent: Any) -> bool:
+        """Whether the store of its system shows what an intent wrote."""
         rows = self.desk.entity(intent.system, intent.entity)
         if intent.verb == "create":
             return intent.marker in {marker_of(intent.system, row) for row in rows.values()}
@@ -102,26 +113,26 @@ class World:
 
 @dataclass(frozen=True)
 class Kill:
-    """One SIGKILL: how it was aimed, after how many seconds of the child's life, and what was open then."""
+    """One SIGKILL: how it was aimed, after how many seconds of the child's life, how many writes were open, and how
+    many of these had reached their system since the kill before."""
 
     aim: str
     seconds: float
     open: int
     landed: int
+    ids: tuple[int, ...] = field(repr=False)
 
 
 # --- killing ----------------------------------------------------------------------------------------------------
 
 
-def kill_after(world: World, seconds: float, *, from_start: bool) -> bool:
-    """Kill a sync so many seconds after its start, or after its first call. False when it had ended before."""
-    calls = world.gate.calls
+def kill_after(world: World, seconds: float) -> bool:
+    """Kill a sync so many seconds after its start. False when it had ended before."""
     child = world.start("sync", "--json")
     try:
-        _wait(child, lambda: from_start or world.gate.calls > calls)
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(seconds)
-        return _killed(world, child, "start" if from_start else "moment", seconds)
+        return _killed(world, child, "moment")
     finally:
         _end(child)
 
@@ -132,7 +143,7 @@ def kill_at_write(world: World, nth: int) -> bool:
     child = world.start("sync", "--json")
     try:
         _wait(child, world.gate.holds)
-        return _killed(world, child, "write", nth)
+        return _killed(world, child, "write")
     finally:
         _end(child)
         world.gate.let_go()
@@ -140,17 +151,22 @@ def kill_at_write(world: World, nth: int) -> bool:
 
 def kill_at_erp_write(world: World) -> bool:
     """Kill a sync whose rows are in the ERP and whose receipts wait for the ledger, which we hold meanwhile."""
+    before = {intent.id for intent in world.sent("erp")}
+
+    def fresh() -> list[Any]:
+        return [intent for intent in world.sent("erp") if intent.id not in before]
+
     child = world.start("sync", "--json")
     try:
-        _wait(child, lambda: bool(world.sent("erp")))
+        _wait(child, lambda: bool(fresh()))
         if child.poll() is not None:
             return False
         with world.ledger.begin() as conn:
             if world.ledger.postgres:
                 conn.exec_driver_sql("LOCK TABLE intent IN SHARE ROW EXCLUSIVE MODE")
             with contextlib.suppress(AssertionError):  # the receipts were faster than we
-                wait_for(lambda: any(world._shows(intent) for intent in world.sent("erp")), 3.0)
-            return _killed(world, child, "erp", 0)
+                wait_for(lambda: any(map(world.shows, fresh())), 3.0)
+            return _killed(world, child, "erp")
     finally:
         _end(child)
 
@@ -162,15 +178,18 @@ def _wait(child: subprocess.Popen[bytes], condition: Any) -> None:
         time.sleep(0.001)
 
 
-def _killed(world: World, child: subprocess.Popen[bytes], aim: str, seconds: float) -> bool:
+def _killed(world: World, child: subprocess.Popen[bytes], aim: str) -> bool:
     if child.poll() is not None:
         assert child.returncode == 0, (child.returncode, world.outputs[-1].read_text()[-2000:])
         return False
+    seconds = time.monotonic() - world.started
     child.kill()
     child.wait()
     assert child.returncode == -9
     open_, landed = world.sent(), world.landed()
-    world.kills.append(Kill(aim, round(seconds, 3), len(open_), len(landed)))
+    known = {one for kill in world.kills for one in kill.ids}
+    fresh = tuple(intent.id for intent in landed if intent.id not in known)
+    world.kills.append(Kill(aim, round(seconds, 3), len(open_), len(fresh), fresh))
     return True
 
 

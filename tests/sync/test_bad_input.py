@@ -109,4 +109,21 @@ def test_a_row_that_cannot_be_read_at_all_is_parked_and_its_page_goes_on(open_de
     summary = desk.later()
     assert desk.row("gorgias", "ticket", good["gorgias"])["subject"] == "On the same page"
     assert summary["outcome"] == "ok"
-    assert desk.ledger("SELECT system, external_id FROM parked WHERE code LIKE 'UNREADABLE%'") == [("erp", bad["erp"])]
+    marks = "SELECT system, external_id FROM parked WHERE code LIKE 'UNREADABLE%' AND lifted_at IS NULL"
+    assert desk.ledger(marks) == [("erp", bad["erp"])]
+    desk.sql("UPDATE erp_tickets SET tags = '[\"mended\"]' WHERE id = :id", id=int(bad["erp"]))
+    desk.later()
+    assert desk.ledger(marks) == []
+    assert [tag["name"] for tag in desk.row("gorgias", "ticket", bad["gorgias"])["tags"]] == ["mended"]
+
+
+def test_a_refused_value_that_was_replaced_leaves_no_mark(shared_desk, people):
+    record, ids = people.pop()
+    shared_desk.edit("erp", "customers", ids["erp"], language="la")
+    shared_desk.later()
+    assert ("hubspot", "language") in parked(shared_desk, record)
+    shared_desk.edit("erp", "customers", ids["erp"], language="nl")
+    shared_desk.later()
+    assert shared_desk.row("hubspot", "customer", ids["hubspot"])["properties"]["hs_language"] == "nl"
+    shared_desk.later()
+    assert parked(shared_desk, record) == {}

@@ -10,10 +10,12 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
 
+from tests.sync.crash_day import assert_edits_arrived, created, play_day
 from tests.sync.crash_world import (
     CASES,
     PEOPLE,
@@ -28,36 +30,36 @@ from tests.sync.crash_world import (
     kill_at_write,
     store,
 )
-from tests.sync.crash_day import assert_edits_arrived, created, play_day
 
-KILLS = 17
-LANDED_MIN = 5
-WORLDS_MAX = 6
+WORLDS_MAX = 5
+STORM_MAX = 14
+# How the kills of one storm are aimed, in this order: a moment of the whole wall time, the window after a write to a
+# vendor, the window after rows were written to the ERP.
+AIMS = ("moment", "write", "moment", "erp", "moment", "write")
 
 
 @dataclass(frozen=True)
 class Pace:
-    """An undisturbed run: seconds until its first call, until its end, writes to the vendors, and what came of it."""
+    """An undisturbed run: its whole wall time, its writes to the vendors, and what came of it."""
 
-    start_s: float
     whole_s: float
     writes: int
     content: list[str] = field(repr=False)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [11, 12, 13])
+@pytest.mark.parametrize("seed", [11, 12])
 def test_killed_at_any_moment_it_goes_on_without_a_double_or_a_loss(tmp_path, seed):
-    killed_and_started_again(tmp_path, seed, None)
+    killed_and_started_again(tmp_path, seed, None, kills_min=25, landed_min=6)
 
 
 @pytest.mark.slow
 @pytest.mark.postgres
 def test_killed_at_any_moment_it_goes_on_on_postgresql_too(tmp_path, postgres_server):
-    killed_and_started_again(tmp_path, 14, postgres_server)
+    killed_and_started_again(tmp_path, 13, postgres_server, kills_min=12, landed_min=4)
 
 
-def killed_and_started_again(root: Path, seed: int, postgres: str | None) -> None:
+def killed_and_started_again(root: Path, seed: int, postgres: str | None, *, kills_min: int, landed_min: int) -> None:
     """Worlds are loaded and changed under kills until there were enough; each of them is whole at the end."""
     print(f"seed {seed}")
     draw = random.Random(seed)
@@ -71,27 +73,24 @@ def killed_and_started_again(root: Path, seed: int, postgres: str | None) -> Non
         with crash_world(root / f"world{number}", seed=seed, postgres=postgres) as world:
             stormy_life(world, draw, paces)
             kills += world.kills
-        if len(kills) >= KILLS and sum(kill.landed > 0 for kill in kills) >= LANDED_MIN:
+        landed = [kill for kill in kills if kill.landed]
+        if len(kills) >= kills_min and len(landed) >= landed_min:
             break
     print(*kills, sep="\n")
-    assert len(kills) >= KILLS
-    assert sum(kill.landed > 0 for kill in kills) >= LANDED_MIN, "too few kills between a write's arrival and our receipt"
-    assert {kill.aim for kill in kills if kill.landed} >= {"write", "erp"}
+    print(f"{len(kills)} kills, {len(landed)} of them between a write's arrival and our receipt")
+    assert len(kills) >= kills_min
+    assert len(landed) >= landed_min
+    assert {kill.aim for kill in landed} >= {"write", "erp"}
 
 
 def paced(world: World) -> Pace:
     """Run undisturbed and measure."""
-    calls, writes, began = world.gate.calls, world.gate.writes, time.monotonic()
-    child = world.start("sync", "--json")
-    while world.gate.calls == calls:
-        assert child.poll() is None, "the sync ended without a call"
-        time.sleep(0.001)
-    started = time.monotonic()
-    assert child.wait(120) == 0
+    writes, began = world.gate.writes, time.monotonic()
+    assert world.run("sync")["complete"]
     whole_s = time.monotonic() - began
     world.desk.advance(7200)
     world.sync()
-    return Pace(started - began, whole_s, world.gate.writes - writes, content(store(world.desk)))
+    return Pace(whole_s, world.gate.writes - writes, content(store(world.desk)))
 
 
 def stormy_life(world: World, draw: random.Random, paces: list[Pace]) -> None:
@@ -110,19 +109,17 @@ def stormy_life(world: World, draw: random.Random, paces: list[Pace]) -> None:
 
 
 def storm(world: World, draw: random.Random, pace: Pace) -> None:
-    """Kill at moments spread over the whole run: each kill goes as far beyond the last as the draw says."""
-    kill_after(world, draw.uniform(0, pace.start_s), from_start=True)
-    places = sorted(draw.random() for _ in range(8))
-    aims = ["erp", "write", "write", *["moment"] * 5]
-    draw.shuffle(aims)
-    for aim, place, last in zip(aims, places, [0.0, *places], strict=False):
+    """Start and kill again and again until a sync comes to its end before it is killed."""
+    first = world.gate.writes
+    for aim in islice(cycle(AIMS), STORM_MAX):
         if aim == "erp":
             alive = kill_at_erp_write(world)
         elif aim == "write":
-            alive = kill_at_write(world, max(1, round((place - last) * pace.writes)))
+            left = pace.writes - (world.gate.writes - first)
+            alive = kill_at_write(world, draw.randint(1, max(1, left // 2)))
         else:
-            alive = kill_after(world, (place - last) * (pace.whole_s - pace.start_s), from_start=False)
-        if not alive:  # it had come to its end
+            alive = kill_after(world, draw.uniform(0, pace.whole_s))
+        if not alive:
             return
 
 

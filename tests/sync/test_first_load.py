@@ -61,6 +61,8 @@ def records_of(desk: Desk) -> dict[str, str]:
         old = [f"{system}:{external_id}" for system, external_id in links if (system, record) not in made]
         values = json.loads(fields)
         values.pop("customer", None)
+        if ("gorgias", record) in made:
+            values.pop("closed_at", None)  # the moment at which we closed it there
         if ("erp", record) in made:
             values.pop("customer_no", None)
         out[f"{entity} {' '.join(old)}"] = json.dumps(values, sort_keys=True)

@@ -1,0 +1,187 @@
+"""Runs every benchmark, each in a process of its own, and writes docs/reference/figures.md.
+
+`python -m tests.benchmarks.run` takes about fifteen minutes. With `--quick` sizes are small, with names only those run;
+both print their figures and leave the page as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+PAGE = ROOT / "docs" / "reference" / "figures.md"
+NAMES = ("budget", "calls", "records", "memory")
+Found = Mapping[str, Any]
+
+BUDGET = """\
+How much of a limit is used by one and by four processes that share a credential, and the most calls that any window of
+the limit's length saw. Bounds: no window above what is allowed; at least 95 % of a limit whose window is ten seconds or
+longer, (N − 1)/N of a limit of N calls a second."""
+CALLS = """\
+Calls that a run counted, calls that the sandbox served (it does not see what is said to the ERP's database; identity
+checks of a start are served, not counted), and the [lower bound](bounds.md) that follows from the data. *Look back* is
+the first cycle after every margin passed: HubSpot's trailing second look shows our own last writes once more. *Idle*
+is one call for each feed and look."""
+RECORDS = """\
+Generated sides, no network, a new SQLite ledger; seconds are the process's own. A record is one customer or ticket that
+up to three systems show; *pulled* counts showings. Peer: plain inserts, by the same library in batches of the same
+size, of the very rows that the ledger then holds."""
+MEMORY = """\
+A first load up to the plan from sides that keep no rows, each in a fresh process. Bound: the two peaks are less than
+{bound_mb} MB apart."""
+
+
+def measure(name: str, *, quick: bool) -> dict[str, Any]:
+    """One benchmark's figures: the last line that it prints. Raises CalledProcessError when it fails."""
+    command = [sys.executable, str(HERE / f"bench_{name}.py"), *(["--quick"] if quick and name != "budget" else [])]
+    print(f"{name} …", file=sys.stderr, flush=True)
+    began = time.perf_counter()
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    print(f"{name}: {time.perf_counter() - began:.0f} s\n{json.dumps(found)}", file=sys.stderr, flush=True)
+    return found
+
+
+# --- the machine ------------------------------------------------------------------------------------------------
+
+
+def machine() -> str:
+    """Cores, processor, memory and Python in words."""
+    pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return (
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores of {processor()},"
+        f" {pages / 2**30:.0f} GB, Python {platform.python_version()}"
+    )
+
+
+def processor() -> str:
+    """The model's name where the system tells it."""
+    known = Path("/proc/cpuinfo")
+    if known.exists():
+        for line in known.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "an unnamed processor"
+
+
+# --- the page ---------------------------------------------------------------------------------------------------
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table; columns of numbers stand to the right."""
+    numeric = [all(isinstance(row[column], int | float) for row in rows) for column in range(len(heads))]
+    lines = [heads, ["--:" if right else "---" for right in numeric]]
+    lines += [["—" if cell is None else str(cell) for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def verdict(met: bool) -> str:
+    """Whether a bound is kept."""
+    return "kept" if met else "**missed**"
+
+
+def least_efficiency(allowed: int, window_s: float) -> float:
+    """The share of a limit that has to be reached."""
+    return 0.95 if window_s >= 10 else (allowed - 1) / allowed
+
+
+def budget_part(found: Found) -> str:
+    """Efficiency by limit and number of processes."""
+    rows = []
+    for one in found["limits"]:
+        least = least_efficiency(one["allowed"], one["window_s"])
+        met = one["efficiency"] >= least and one["worst_window"] <= one["allowed"]
+        limit = f"{one['limit']}: {one['allowed']} in {one['window_s']:g} s"
+        rows.append((limit, one["processes"], percent(one["efficiency"]), percent(least), one["worst_window"],
+                     verdict(met)))  # fmt: skip
+    costs = ", ".join(f"{cost} ms for {limits}" for limits, cost in found["take_ms"].items())
+    return (
+        table(("limit", "processes", "reached", "bound", "worst window", ""), rows)
+        + f"\n\nA take that need not wait costs (median, {found['store']}): {costs}; bound 1 ms."
+    )
+
+
+def percent(share: float) -> str:
+    """A share in words."""
+    return f"{share * 100:.1f} %"
+
+
+def calls_part(found: Found) -> str:
+    """Calls by phase and system."""
+    columns = ("phase", "system", "read", "write", "calls", "served", "lower_bound", "ratio")
+    rows = [[one[column] for column in columns] for one in found["calls"]]
+    heads = [column.replace("_", " ") for column in columns]
+    world = f"{found['customers']} customers, {found['tickets']} tickets, {found['edits']} edits on all sides"
+    return f"World: {world}. Mails sent: {found['mails_sent']}.\n\n{table(heads, rows)}"
+
+
+def records_part(found: Found) -> str:
+    """Records a second beside the peer's."""
+    met = found["reconciled_records_per_s"] >= found["aim_records_per_s"]
+    rows = [
+        ("rows pulled a second", found["pulled_rows_per_s"], ""),
+        ("records reconciled a second", found["reconciled_records_per_s"],
+         f"aim {found['aim_records_per_s']}: {'reached' if met else 'not reached'}"),
+        ("records a second, both together", found["whole_records_per_s"], ""),
+        ("peer: records a second", found["peer_records_per_s"], ""),
+        ("time of both together ÷ time of the peer", found["ratio_to_peer"], ""),
+    ]  # fmt: skip
+    size = f"{found['records']:g} records, {found['objects']:g} objects, {found['ledger_rows']:g} rows in the ledger"
+    return f"{size}; medians of {found['loads']} loads.\n\n{table(('figure', 'value', ''), rows)}"
+
+
+def memory_part(found: Found) -> str:
+    """Both peaks."""
+    columns = ("records", "ledger_rows", "peak_mb", "seconds")
+    rows = [[one[column] for column in columns] for one in found["loads"]]
+    heads = ("records", "rows in the ledger", "peak MB", "seconds")
+    return f"{table(heads, rows)}\n\n{found['apart_mb']} MB apart: {verdict(found['within'])}."
+
+
+def page(found: Mapping[str, Found], at: datetime) -> str:
+    """The whole page."""
+    parts: list[tuple[str, str, str, Callable[[Found], str]]] = [
+        ("budget", "Budget", BUDGET, budget_part),
+        ("calls", "Calls against the bound", CALLS, calls_part),
+        ("records", "Records a second", RECORDS, records_part),
+        ("memory", "Peak memory", MEMORY.format(**found["memory"]), memory_part),
+    ]
+    measured = f"Measured {at:%Y-%m-%d %H:%M} UTC by `python -m tests.benchmarks.run` on {machine()}."
+    lines = ["# Figures", f"{measured} Compare ratios, not seconds: others used the machine as well."]
+    for name, title, words, body in parts:
+        lines += [f"## {title}", words, body(found[name])]
+    return "\n\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Run them, write the page."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--quick", action="store_true", help="small sizes; the page stays as it is")
+    arguments.add_argument("names", nargs="*", help=f"of {', '.join(NAMES)}; the page stays as it is")
+    given = arguments.parse_args()
+    unknown = set(given.names) - set(NAMES)
+    if unknown:
+        arguments.error(f"there is no benchmark {', '.join(sorted(unknown))}: choose of {', '.join(NAMES)}")
+    found = {name: measure(name, quick=given.quick) for name in NAMES if not given.names or name in given.names}
+    if len(found) < len(NAMES) or given.quick:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+        return 0
+    PAGE.parent.mkdir(parents=True, exist_ok=True)
+    PAGE.write_text(page(found, datetime.now(UTC)), encoding="utf-8")
+    print(f"wrote {PAGE.relative_to(ROOT)}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
