@@ -65,7 +65,7 @@ class GorgiasConnector:
         transport: Transport | None = None,
     ) -> None:
         window = Limit("window", 80 if credentials.oauth else 40, 20.0)
-        self.limits = (window,) if per_second is None else (window, Limit("second", per_second, 1.0))
+        self.limits: tuple[Limit, ...] = (window,) if per_second is None else (window, Limit("second", per_second, 1.0))
         self._overlap_s = overlap_s
         self._api = JsonApi(
             api_url(base_url),

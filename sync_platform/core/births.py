@@ -97,7 +97,7 @@ def first_links(scene: Scene, name: str, policy: FieldPolicy, links: Sequence[Li
     """A settled record meets showings without a base: agree, fill a blank, or stay."""
     record = scene.record
     current = record.fields.get(name)
-    allowed = policy.writers | (policy.at_birth if _nobody_may(scene, name, policy) else frozenset())
+    at_birth = policy.at_birth if _nobody_may(scene, name, policy) else frozenset()
     filling: list[Claim] = []
     staying: list[Claim] = []
     for link in links:
@@ -107,7 +107,9 @@ def first_links(scene: Scene, name: str, policy: FieldPolicy, links: Sequence[Li
         link.cell(name).base = link.cell(name).shadow
         if blank(claim.value) or scene.explains(current, link, name):
             continue
-        if link.system not in allowed:
+        # What a system fills in by itself where we made the object (HubSpot's closing time) brings no record along.
+        brought = link.system in at_birth and link.marker != record.id
+        if link.system not in policy.writers and not brought:
             scene.refused(name, "refused", [claim], "first_link")
         elif blank(current) or name in record.reviews:
             filling.append(claim)

@@ -37,9 +37,13 @@ def merge(scene: Scene) -> Merged:
         if scene.kind(name) == "set":
             _merge_set(scene, name, policy, shown)
         else:
-            first_links(scene, name, policy, [link for link in shown if link.cell(name).base is UNSET])
-            _merge_changes(scene, name, policy, [link for link in shown if link.cell(name).changed])
-        scene.settle(name)
+            unbased = [link for link in shown if link.cells[name].base is UNSET]
+            if unbased:
+                first_links(scene, name, policy, unbased)
+            changed = [link for link in shown if link.cells[name].changed]
+            if changed:
+                _merge_changes(scene, name, policy, changed)
+        scene.settle(name, shown)
     _hold_together(scene)
     for name in [name for name in scene.record.contests if name in scene.policy.fields]:
         _close(scene, name)
@@ -62,6 +66,8 @@ def unjudged(link: Link, maps: Mapping[str, FieldMap], lexicon: Lexicon) -> bool
 def _hold_together(scene: Scene) -> None:
     """Fields that contradict each other (a second e-mail that is the first one again) are decided once more."""
     record = scene.record
+    if not coherent(record.entity, record.fields):
+        return
     others: list[str] = []
     for name in ("email", "email_2"):
         for link in scene.shown(name):
@@ -74,7 +80,7 @@ def _hold_together(scene: Scene) -> None:
             continue
         number = scene.add(name, value, "coherent", replaced=record.fields.get(name), cause="coherent")
         scene.decided(name, value, number)
-        scene.settle(name)
+        scene.settle(name, scene.shown(name))
 
 
 # --- changes ----------------------------------------------------------------------------------------------------
@@ -194,9 +200,9 @@ def _decide(
     scene.decided(name, winner.value, number)
     changed = {link.id for link in fresh}
     _enter(scene, name, [claim for claim in candidates if claim.link_id in changed])
-    for link in scene.links:
-        cell = link.cells.get(name)
-        if cell is None or link.unsettled or cell.unread or cell.changed or cell.base is UNSET:
+    for link in scene.shown(name):
+        cell = link.cell(name)
+        if cell.changed or cell.base is UNSET:
             continue
         if link.id == winner.link_id and link.id in changed:
             scene.agree(link, name)

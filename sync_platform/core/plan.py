@@ -63,12 +63,10 @@ def owed(scene: Scene, link: Link, name: str) -> bool:
     cell = link.cells.get(name)
     if cell is None or cell.apart or cell.unread or cell.changed or cell.base is UNSET:
         return False
-    if name in scene.record.reviews or name not in scene.record.decided:
+    if name in scene.record.reviews or name not in scene.record.decided or scene.stands(link, name):
         return False
-    image = scene.put(link, name, scene.record.fields.get(name))
-    if image is UNSET or (image == cell.image and cell.shadow == cell.held):
-        return False
-    return not scene.explains(scene.record.fields.get(name), link, name)
+    value = scene.record.fields.get(name)
+    return scene.put(link, name, value) is not UNSET and not scene.explains(value, link, name)
 
 
 def _plan_update(scene: Scene, link: Link, facts: Facts, out: Planned) -> None:
@@ -76,14 +74,14 @@ def _plan_update(scene: Scene, link: Link, facts: Facts, out: Planned) -> None:
     for name, mapping in scene.maps[link.system].items():
         if name not in scene.policy.fields or mapping.mode != "both":
             continue
-        if not owed(scene, link, name):
+        if owed(scene, link, name):
+            image = scene.put(link, name, scene.record.fields.get(name))
+            if _may_not_close(scene, link.system, name, image):
+                out.gaps.append((link.system, name))
+            elif facts.parked.get((link.system, name)) != payload_hash(image):
+                values[name] = image
+        elif name in link.cells and not scene.stands(link, name):
             _note_gap(scene, link, name, out)
-            continue
-        image = scene.put(link, name, scene.record.fields.get(name))
-        if _may_not_close(scene, link.system, name, image):
-            out.gaps.append((link.system, name))
-        elif facts.parked.get((link.system, name)) != payload_hash(image):
-            values[name] = image
     if not values or facts.parked.get((link.system, "*")) == payload_hash(values):
         return
     add, remove = _elements(scene, link, values)

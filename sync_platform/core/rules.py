@@ -44,25 +44,22 @@ def one_explains(scene: Scene, name: str, policy: FieldPolicy, candidates: Seque
 
 
 def finer(scene: Scene, name: str, policy: FieldPolicy, winner: Claim, candidates: Sequence[Claim]) -> Claim:
-    """The winner, or a candidate that says the same to the winner's system and more to others.
+    """The winner, or what those make of it among themselves whose values look the same to the winner's system.
 
-    An `open` that wins where a finer `waiting` looks the same never takes the finer state back.
+    An `open` that wins never takes back a `waiting` that its system shows as `open` too.
     """
-    plain = scene.reading(winner.system, name, winner.theirs)
-    more = [
+    alike = [
         one
         for one in candidates
-        if one is not winner
-        and not same(one.value, plain)
-        and scene.accounts_for(one.value, winner.system, name, winner.theirs)
+        if one is not winner and scene.accounts_for(one.value, winner.system, name, winner.theirs)
     ]
-    if not more:
+    if not alike:
         return winner
-    agreed = one_explains(scene, name, policy, more)
-    if agreed is not None:
-        return agreed
-    verdict = decide(policy, more)
-    return verdict[0] if verdict is not None else winner
+    chosen = one_explains(scene, name, policy, alike)
+    if chosen is None:
+        verdict = decide(policy, alike)
+        chosen = verdict[0] if verdict is not None else winner
+    return winner if same(chosen.value, winner.value) else chosen
 
 
 def explained(scene: Scene, name: str, one: Claim, other: Claim) -> bool:

@@ -63,29 +63,25 @@ class Scene:
 
     def kind(self, name: str) -> str:
         """scalar, set or reference: the same in every system that has the field."""
-        return next((maps[name].kind for maps in self.maps.values() if name in maps), "scalar")
+        for maps in self.maps.values():
+            if name in maps:
+                return maps[name].kind
+        return "scalar"
 
     def shown(self, name: str) -> list[Link]:
         """Links that take part: they showed the field once and no write of ours to them is unsettled."""
         return [
             link
             for link in self.links
-            if not link.unsettled
+            if (cell := link.cells.get(name)) is not None
+            and cell.shadow is not UNSET
+            and not link.unsettled
             and name in self.maps[link.system]
-            and (cell := link.cells.get(name)) is not None
-            and not cell.unread
         ]
 
     def get(self, link: Link, name: str, theirs: Json, current: Json) -> Json:
         """Their form → canonical; UNSET for a reference or agent that is not known (yet). Raises `BadInput`."""
         return self.maps[link.system][name].get(theirs, current, self.lexicons[link.system])
-
-    def reading(self, system: System, name: str, theirs: Json) -> Json:
-        """What a showing says when nothing finer is known; UNSET where it cannot be read."""
-        try:
-            return self.maps[system][name].get(theirs, None, self.lexicons[system])
-        except (BadInput, KeyError):
-            return UNSET
 
     def put(self, link: Link, name: str, value: Json) -> Json:
         """Canonical → their form; UNSET where it cannot be written there."""
@@ -143,9 +139,11 @@ class Scene:
 
     def stands(self, link: Link, name: str) -> bool:
         """Whether neither side moved since the last agreement."""
-        cell = link.cell(name)
+        cell = link.cells[name]
+        if cell.held is UNSET or cell.shadow != cell.held:
+            return False
         image = self.put(link, name, self.record.fields.get(name))
-        return cell.held is not UNSET and cell.shadow == cell.held and image is not UNSET and image == cell.image
+        return image is not UNSET and bool(image == cell.image)
 
     def gap(self, system: System, name: str) -> str | None:
         """Why the record's value cannot be written there: no_counterpart, awaits_customer, not_writable, or None."""
@@ -204,13 +202,13 @@ class Scene:
         cell.seen = self.record.decided.get(name, 0)
         cell.apart = False
 
-    def settle(self, name: str) -> None:
+    def settle(self, name: str, shown: Sequence[Link]) -> None:
         """Every link whose showing is judged and equals the record agrees; what can never be written is left apart."""
         if name in self.record.reviews:
             return
         value = self.record.fields.get(name)
-        for link in self.shown(name):
-            cell = link.cell(name)
+        for link in shown:
+            cell = link.cells[name]
             if cell.base is UNSET or cell.changed or self.stands(link, name):
                 continue
             written = self.maps[link.system][name].mode == "both"

@@ -78,7 +78,8 @@ def open_hub(
         with ledger.read() as conn:
             chosen_records = chosen(conn, only, settings.sync_phone_region)
         sides = stack.enter_context(open_sides(settings, ledger, run=run))
-        all_sandbox = check_accounts(settings, ledger, sides)
+        all_sandbox, unreached = check_accounts(settings, ledger, sides)
+        directories = read_directories(ledger, sides, unreached=unreached)
         hub = Hub(
             ledger=ledger,
             connectors=sides,
@@ -89,7 +90,9 @@ def open_hub(
             writes=writes_allowed(settings, all_sandbox),
             only=frozenset(only),
             chosen=chosen_records,
-            directories=read_directories(ledger, sides),
+            directories=directories,
+            unreached=unreached,
+            troubled=set(unreached),
             progress=progress or (lambda _progress: None),
             flush=lambda system: sides.budgets[system].flush(),
             calls=lambda system: sides.budgets[system].made,

@@ -13,6 +13,7 @@ from sync_platform.connectors.protocol import Connector, Directory, Feed
 from sync_platform.core.mappings import VERSION, FieldMap, Lexicon, field_maps
 from sync_platform.core.policy import Policy
 from sync_platform.core.records import ENTITIES, Entity, LinkState, System
+from sync_platform.errors import SyncError
 from sync_platform.ledger import links, outbox
 from sync_platform.ledger.database import Ledger, get_meta
 from sync_platform.ledger.tables import CursorRow
@@ -95,6 +96,8 @@ class Hub:
     progress: Callable[[Progress], None] = lambda _progress: None
     began: float = field(default_factory=time.monotonic)
     troubled: set[System] = field(default_factory=set)
+    # Sides that did not say who they are when the run began: nothing is read or written there in this run.
+    unreached: Mapping[System, SyncError] = field(default_factory=dict)
     work: dict[System, dict[str, int]] = field(default_factory=dict)
     walks: list[tuple[System, Feed, int]] = field(default_factory=list)
     paces: dict[str, tuple[float, int]] = field(default_factory=dict)
@@ -102,6 +105,11 @@ class Hub:
     backfilled: bool = False
     # The sync never sleeps through this by itself; tests and the simulation move it.
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def reach(self, system: System) -> None:
+        """Raise what kept a side from saying who it is, if anything did."""
+        if system in self.unreached:
+            raise self.unreached[system]
 
     def now(self) -> datetime:
         """Aware UTC."""

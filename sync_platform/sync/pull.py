@@ -54,6 +54,7 @@ def pull(hub: Hub, system: System, entity: Entity, judge: Judge, *, full: bool =
     step = Step(f"observed/{system}_{entity}")
     connector = hub.connectors[system]
     try:
+        hub.reach(system)
         news(hub, system, entity, judge, step)
         _owed_reads(hub, connector, entity, judge, step, Lane.DELTA, UPDATED)
         _backfill(hub, connector, entity, judge, step, full=full)

@@ -50,6 +50,7 @@ def push(hub: Hub, system: System, entity: Entity) -> Step:
     """Write everything that is planned and due for one system and entity."""
     step = Step(f"written/{system}_{entity}")
     try:
+        hub.reach(system)
         settle_unknown(hub, system, entity, step)
         judge_all(hub, entity, step)
         while _push_batch(hub, system, entity, step):

@@ -177,6 +177,7 @@ def _acknowledge(
             raise ValueError("an acknowledged create names its external id")
         known = links.links_by_external(conn, intent.system, intent.entity, [external_id])
         link = known.get(external_id) or Link(0, intent.record_id, intent.system, intent.entity, external_id)
+        link.marker = link.marker or intent.marker
         link.record_id = link.record_id or intent.record_id
         link.created_at = link.created_at or now
         out.children.add(str(intent.record_id))

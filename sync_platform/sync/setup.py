@@ -13,7 +13,7 @@ from sync_platform.ledger import accounts as stamps
 from sync_platform.ledger.database import Ledger
 from sync_platform.settings import Settings
 from sync_platform.sync.cycle import load_policy
-from sync_platform.sync.sides import open_sides, read_directories
+from sync_platform.sync.sides import open_sides, read_directories, remember_asked
 
 
 def setup(settings: Settings) -> list[Finding]:
@@ -30,6 +30,7 @@ def setup(settings: Settings) -> list[Finding]:
                 found += sides[system].prepare(_wanted(system, policy))
             known = {str(system): side.account() for system, side in sides.items()}
             stamps.stamp(ledger, {name: (account.identity, account.sandbox) for name, account in known.items()})
+            remember_asked(settings, ledger)
             found.append(
                 Finding(
                     "stamp",

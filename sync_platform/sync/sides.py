@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -14,7 +15,7 @@ from sync_platform.connectors.hubspot import HubSpotConnector
 from sync_platform.connectors.oauth import OAuthCredentials
 from sync_platform.connectors.protocol import Account, Connector, Directory, Limit
 from sync_platform.core.records import SYSTEMS, System
-from sync_platform.errors import NotAllowed
+from sync_platform.errors import NotAllowed, NotSetUp, SyncError, WrongAccount
 from sync_platform.ledger import accounts as stamps
 from sync_platform.ledger import directory as directories
 from sync_platform.ledger.budget import Budget
@@ -134,26 +135,54 @@ def _digest(*parts: str) -> str:
 
 
 def read_directories(
-    ledger: Ledger, sides: Sides, *, max_age_s: float = DIRECTORY_MAX_AGE_S
+    ledger: Ledger,
+    sides: Sides,
+    *,
+    max_age_s: float = DIRECTORY_MAX_AGE_S,
+    unreached: dict[System, SyncError] | None = None,
 ) -> dict[System, Directory]:
-    """Slow lists of each account (agents, stages, options), from the ledger while they are young."""
+    """Slow lists of each account (agents, stages, options), from the ledger while they are young.
+
+    With `unreached`, a side that does not answer keeps its old lists; one that never gave any is noted there.
+    """
     out: dict[System, Directory] = {}
     for system, side in sides.items():
         body = directories.load(ledger, system, max_age_s)
         if body is None:
-            body = asdict(side.directory())
-            directories.save(ledger, system, body)
-        out[system] = Directory(**body)
+            try:
+                body = asdict(side.directory())
+                directories.save(ledger, system, body)
+            except SyncError as error:
+                if unreached is None:
+                    raise
+                body = directories.load(ledger, system, math.inf)
+                if body is None:
+                    unreached.setdefault(system, error)
+        out[system] = Directory(**(body or {}))
     return out
 
 
-def check_accounts(settings: Settings, ledger: Ledger, sides: Sides) -> bool:
-    """Compare the stamp with who answers now; gives True when all of them are the sandbox.
+def _asked(settings: Settings) -> dict[System, str | None]:
+    return {System.GORGIAS: _gorgias_name(settings), System.HUBSPOT: _hubspot_name(settings), System.ERP: None}
+
+
+def remember_asked(settings: Settings, ledger: Ledger) -> None:
+    """The accounts were asked who they are just now, with these addresses and credentials."""
+    with ledger.begin() as conn:
+        for system, name in _asked(settings).items():
+            if name is not None:
+                set_meta(conn, f"asked.{system}", name)
+
+
+def check_accounts(settings: Settings, ledger: Ledger, sides: Sides) -> tuple[bool, dict[System, SyncError]]:
+    """Compare the stamp with who answers now: (all of them are the sandbox, sides that did not answer and why).
 
     The vendors are asked only when address or credential changed since they were asked last: an idle cycle costs no
-    call for it. The ERP, which is a statement away, is asked each time. Raises NotSetUp and WrongAccount.
+    call for it. The ERP, which is a statement away, is asked each time. Who does not answer is left alone in this run,
+    so that nothing is written to an account that nobody has recognised. Raises NotSetUp and WrongAccount.
     """
-    asked = {System.GORGIAS: _gorgias_name(settings), System.HUBSPOT: _hubspot_name(settings), System.ERP: None}
+    asked = _asked(settings)
+    unreached: dict[System, SyncError] = {}
     found: dict[str, tuple[str, bool]] = {}
     for system, name in asked.items():
         key = f"asked.{system}"
@@ -163,14 +192,23 @@ def check_accounts(settings: Settings, ledger: Ledger, sides: Sides) -> bool:
         if name is not None and known == name and stamp is not None:
             found[str(system)] = stamp
             continue
-        account = sides[system].account()
+        try:
+            account = sides[system].account()
+        except (NotSetUp, WrongAccount):
+            raise
+        except SyncError as error:
+            if stamp is None:
+                raise NotSetUp("The ledger has not been set up for this account.", system=str(system)) from None
+            unreached[system] = error
+            found[str(system)] = stamp
+            continue
         stamps.check(ledger, {str(system): (account.identity, account.sandbox)})
         found[str(system)] = (account.identity, account.sandbox)
         if name is not None:
             with ledger.begin() as conn:
                 set_meta(conn, key, name)
     stamps.check(ledger, found)
-    return all(sandbox for _, sandbox in found.values())
+    return all(sandbox for _, sandbox in found.values()), unreached
 
 
 def _gorgias_name(settings: Settings) -> str:

@@ -180,6 +180,7 @@ def _body(found: _Found) -> dict[str, Any]:
 
 
 def _read_all(hub: Hub, spool: _Spool, system: System) -> None:
+    hub.reach(system)
     side = hub.connectors[system]
     kinds = {feed.name: feed for feed in side.feeds()}
     full = [feed for feed in kinds.values() if feed.kind in {"list", "walk"}]

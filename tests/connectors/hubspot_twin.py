@@ -153,9 +153,9 @@ class HubSpotBench(Bench):
         self.world.faults.put([{"system": "hubspot", **row}])
 
     def contact_of(self, ticket: str) -> str | None:
-        """The contact of a ticket in the twin's own store."""
-        found = self.rows(Entity.TICKET)[ticket]["contact"]
-        return None if found is None else str(found)
+        """The lowest contact of a ticket in the twin's own store."""
+        tied = self.rows(Entity.TICKET)[ticket].get("associations", {}).get("contacts", {"results": []})
+        return min((str(one["id"]) for one in tied["results"]), key=int, default=None)
 
     def requests(self) -> list[tuple[str, str, int]]:
         return [(one["method"], one["path"], one["status"]) for one in self.world.calls.ring]

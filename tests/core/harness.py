@@ -302,7 +302,25 @@ class Bench:
 
     def state(self) -> Any:
         """Everything that a judgement may change, for comparison."""
-        cells = {system: {name: cell.dump() for name, cell in link.cells.items()} for system, link in self.links.items()}
+        cells = {
+            system: {name: cell.dump() for name, cell in link.cells.items()} for system, link in self.links.items()
+        }
         return copy.deepcopy(
             (self.record.fields, self.record.decided, self.record.contests, self.record.reviews, cells, self.number)
         )
+
+
+def with_field(policy: FieldPolicy) -> Bench:
+    """A bench in which one field has another policy."""
+    return Bench(policy=entity_policy({**FIELDS, policy.field: policy}))
+
+
+def rules_of(decisions: Iterable[Decision]) -> list[tuple[str, str]]:
+    """What was decided by which rule."""
+    return [(decision.field, decision.rule) for decision in decisions]
+
+
+def claimed(decision: Decision) -> set[tuple[System, Any]]:
+    """Who claimed what, in the systems' own forms."""
+    shown = {claim.system: claim.theirs for claim in decision.claims}
+    return {(system, tuple(one) if isinstance(one, list) else one) for system, one in shown.items()}

@@ -7,18 +7,22 @@ from itertools import permutations
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from sync_platform.core.merge import merge
 from sync_platform.core.plan import owed
 from sync_platform.core.records import SYSTEMS, UNSET, Decision
 from tests.core.harness import FIELDS, LEVELS, STATES, Bench, E, G, H, entity_policy, owned
 
-import os
-from hypothesis import Phase
-PH = [Phase.generate] if os.environ.get("NOSHRINK") else list(Phase)
 TEXTS = ("title", "note", "code", "credit", "asked")
-ONCE = settings(deadline=None, suppress_health_check=list(HealthCheck), phases=PH)
+ONCE = settings(deadline=None, suppress_health_check=list(HealthCheck))
 systems = st.sampled_from(SYSTEMS)
 tags = st.lists(st.sampled_from("abcd"), max_size=3).map(lambda found: sorted(set(found)))
 
@@ -62,7 +66,7 @@ class Schedules(RuleBasedStateMachine):
 
     @rule(system=systems, age=st.integers(0, 3))
     def poll(self, system, age):
-        """A read that may be behind, but never older than the last one that was taken (the order of rows sees to that)."""
+        """A read that may be behind, but never older than the last one taken: the order of rows sees to that."""
         seen = self.history[system]
         at = max(len(seen) - 1 - age, self.read.get(system, 0))
         self.read[system] = at
@@ -218,8 +222,10 @@ class Schedules(RuleBasedStateMachine):
         values = [before, self.bench.record.fields.get(name)]
         values += [claim.value for claim in claims]
         blank = shown in (None, [])
-        assert blank or any(scene.accounts_for(value, link.system, name, shown) for value in values) or (
-            link.cell(name).held == shown
+        assert (
+            blank
+            or any(scene.accounts_for(value, link.system, name, shown) for value in values)
+            or (link.cell(name).held == shown)
         ), (link.system, name, shown, decisions)
 
     def _somebody_said(self, decision: Decision):
@@ -241,7 +247,7 @@ class Schedules(RuleBasedStateMachine):
 
 
 def test_any_schedule_settles_and_says_what_became_of_every_value():
-    run_state_machine_as_test(Schedules, settings=settings(ONCE, max_examples=int(os.environ.get("N","60")), stateful_step_count=int(os.environ.get("ST","25"))))
+    run_state_machine_as_test(Schedules, settings=settings(ONCE, max_examples=60, stateful_step_count=25))
 
 
 # --- order ------------------------------------------------------------------------------------------------------
@@ -284,7 +290,7 @@ def arrive(name, edits, order, pushed, first="old", policy=None):
     pushed=st.sets(systems),
     ranks=st.permutations(SYSTEMS),
 )
-@settings(ONCE, max_examples=int(os.environ.get("N","150")))
+@settings(ONCE, max_examples=100)
 def test_the_order_in_which_edits_are_seen_decides_nothing(name, picks, pushed, ranks):
     choices = VALUES[name]
     edits = {s: choices[p % len(choices)] for s, p in zip(SYSTEMS, picks, strict=True) if p is not None}
@@ -299,7 +305,7 @@ def test_the_order_in_which_edits_are_seen_decides_nothing(name, picks, pushed, 
     pushed=st.sets(systems),
     ranks=st.permutations(SYSTEMS),
 )
-@settings(ONCE, max_examples=int(os.environ.get("N","80")))
+@settings(ONCE, max_examples=60)
 def test_order_decides_nothing_about_words_that_one_system_cannot_tell_apart(picks, pushed, ranks):
     """A reopened ticket; nobody edits to a word that his system showed already."""
     edits = {s: in_words(s, "status", pick) for s, pick in zip(SYSTEMS, picks, strict=True) if pick is not None}

@@ -1,4 +1,5 @@
-"""A door in front of a sandbox through which a sync under test goes: it can hold an answer back, or cut the line.
+"""A door in front of a sandbox through which a sync under test goes: it can hold an answer back, forge one, or cut
+the line.
 
 The sandbox has answered what is held: the write is there, and the sync does not know. Who is killed at that moment
 leaves a write between its arrival and our receipt.
@@ -11,7 +12,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -19,6 +20,10 @@ from urllib.parse import urlsplit
 HELD_MAX_S = 60.0
 READS = ("/search", "/batch/read", "/ready")
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
+
+Answer = tuple[int, Mapping[str, str], bytes]
+Forge = Callable[[str, str, bytes], Answer | None]
+"""(method, path, body) → an answer in place of the sandbox's, or None for the sandbox's own."""
 
 
 class Gate:
@@ -31,6 +36,7 @@ class Gate:
         self._held = threading.Event()
         self._release = threading.Event()
         self.cut = threading.Event()
+        self.forge: Forge | None = None
         self.calls = 0
         self.writes = 0
         self.servers = {name: _Relay(self, ready[name]["url"]) for name in ("gorgias", "hubspot", "control")}
@@ -125,6 +131,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if self.path == "/ready":
             self._reply(200, {"content-type": "application/json"}, gate.ready_line())
+            return
+        forged = gate.forge(self.command, self.path, body) if gate.forge is not None else None
+        if forged is not None:
+            self._reply(*forged)
             return
         try:
             status, headers, answer = self._ask(body)

@@ -43,15 +43,18 @@ class World:
     outputs: list[Path] = field(default_factory=list)
     started: float = 0.0
 
-    def start(self, *args: str) -> subprocess.Popen[bytes]:
-        """`sync-platform <args>` as a process; its output goes to files of its own."""
+    def start(
+        self, *args: str, module: str = "sync_platform", env: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """`sync-platform <args>` (or another module) as a process; its output goes to files of its own."""
         stem = self.desk.root / f"child{len(self.outputs):03d}"
         out, err = stem.with_suffix(".out"), stem.with_suffix(".err")
         self.outputs += [out, err]
+        given = {**self.env, **(env or {})}
         with out.open("wb") as stdout, err.open("wb") as stderr:
-            command = [sys.executable, "-m", "sync_platform", *args]
+            command = [sys.executable, "-m", module, *args]
             self.started = time.monotonic()
-            return subprocess.Popen(command, env=self.env, cwd=self.desk.root, stdout=stdout, stderr=stderr)
+            return subprocess.Popen(command, env=given, cwd=self.desk.root, stdout=stdout, stderr=stderr)
 
     def said(self) -> dict[str, Any]:
         """The last child's JSON object."""
