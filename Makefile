@@ -48,7 +48,7 @@ docs: setup ## write docs/reference from the code
 	@$(BIN)/python docs/generate.py
 
 bench: setup ## measure, and write docs/reference/figures.md
-	@$(BIN)/python docs/figures.py $(ARGS)
+	@$(BIN)/python -m tests.benchmarks.run $(ARGS)
 
 pins: setup ## renew pins.txt from pyproject.toml (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate --no-emit-index-url --output-file pins.txt pyproject.toml

@@ -38,14 +38,15 @@ KINDS: Mapping[System, tuple[str, ...]] = {
 class Work:
     """What the data asked of one system in one run.
 
-    feeds: rows that each feed had to show since the last run (0: it had to be looked at all the same); where a page is
-    not whole without another call, only rows that were not known as they are. Names as the connector's, those of
-    tickets begin with "tickets". lists: rows of each full listing. details: objects, by entity,
+    feeds: rows that each feed had to show since the last run (0: it had to be looked at all the same); names as the
+    connector's. partial: of these, by feed, the rows that a page does not show whole (the contact of a HubSpot ticket)
+    and that had changed since they were read or written. lists: rows of each full listing. details: objects, by entity,
     that only a read by id shows. lookups: keys asked beside those of creates. creates, updates: objects by kind of
     call, see `KINDS`; an object that needs two kinds counts in both.
     """
 
     feeds: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
+    partial: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
     lists: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
     details: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
     lookups: int = 0
@@ -75,7 +76,7 @@ def terms(
               write  customers created + those with data of ours + tickets created
                      + customers changed in their own attributes + those changed in data of ours
                      + tickets changed in attributes + those with tags added + those with tags removed
-    HubSpot   read   Σ feeds max(1, ⌈rows/200⌉) + Σ ticket feeds ⌈rows/200⌉ (contacts of tickets that changed; a
+    HubSpot   read   Σ feeds max(1, ⌈rows/200⌉) + Σ partial ⌈rows/200⌉ (contacts of tickets that changed; a
                      listing shows them) + ⌈tickets updated/1000⌉ (their contacts as they are after the write)
                      + Σ lists max(1, ⌈rows/100⌉)
                      + Σ kinds ⌈details/100⌉ + ⌈look-ups/100⌉ + ⌈customers created/100⌉ (looked up by e-mail)
@@ -115,15 +116,15 @@ def _reads(system: System, work: Work, pages: Mapping[str, int], batches: Mappin
     calls = 0
     for name, rows in work.feeds.items():
         shown = max(1, _ceil(rows, pages.get(name, pages["*"])))
-        # A page of HubSpot's search does not name the contacts of its tickets; the ERP's log names rows, not contents.
-        again = rows > 0 and (system is System.ERP or (system is System.HUBSPOT and name.startswith("tickets")))
-        calls += 2 * shown if again else shown
+        # The ERP's log names rows, not contents.
+        calls += 2 * shown if rows > 0 and system is System.ERP else shown
     for name, rows in work.lists.items():
         calls += max(1, _ceil(rows, pages.get(name, pages.get("list", pages["*"]))))
     calls += _in_batches(work.details, batches)
     calls += _ceil(work.lookups, _size("lookup", batches))
     calls += _ceil(work.creates.get("customer", 0), _size("lookup", batches))
     if system is System.HUBSPOT:
+        calls += sum(_ceil(rows, pages.get(name, pages["*"])) for name, rows in work.partial.items())
         # The date of our own write says nothing of what a person did to the contact before it.
         calls += _ceil(work.updates.get("ticket", 0), _size("associations", batches))
     return calls

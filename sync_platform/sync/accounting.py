@@ -29,6 +29,7 @@ def work_of(hub: Hub, system: System) -> Work:
     return Work(
         feeds=feeds,
         lists=lists,
+        partial={what.removeprefix("partial:"): n for what, n in done.items() if what.startswith("partial:")},
         details={
             "customer": done.get("details", 0) + done.get("fenced:customer", 0),
             "ticket": done.get("fenced:ticket", 0),

@@ -119,11 +119,10 @@ def _walk(
     pages = rows = due = 0
     floor = (cursor.walk or {}).get("floor") if feed.kind == "walk" else None
     while True:
-        held: set[str] = set()
-        page = connector.pull(feed, cursor, lane=lane, known=_remembering(hub, system, held))
+        page = connector.pull(feed, cursor, lane=lane, known=_known(hub, system, feed))
         pages += 1
         rows += len(page.rows)
-        due += sum(1 for row in page.rows if row.external_id not in held and _above(row, floor))
+        due += sum(1 for row in page.rows if floor is None or row.stamp is None or row.stamp.isoformat() >= floor)
         cursor = page.cursor
         hub.backfilled = hub.backfilled or lane is Lane.BACKFILL
         with hub.ledger.begin() as conn:
@@ -146,21 +145,17 @@ def _walk(
             return page.complete
 
 
-def _remembering(hub: Hub, system: System, held: set[str]) -> Known:
-    """Answers whose stamps the ledger holds, in one statement, and keeps the answer in `held`: what is shown once more
-    (our own writes, what the other feed of a round showed) is no work that the data asked for."""
+def _known(hub: Hub, system: System, feed: Feed) -> Known:
+    """Tells which rows of a page the ledger holds as they are: own writes, and what the round's other feed showed."""
 
     def known(entity: Entity, stamps: Mapping[str, datetime]) -> set[str]:
         with hub.ledger.read() as conn:
             found = links.stamps_of(conn, system, entity, list(stamps))
-        held.update(one for one, stamp in found.items() if stamp == stamps[one])
+        held = {one for one, stamp in found.items() if stamp == stamps[one]}
+        hub.did(system, f"partial:{feed.name}", len(stamps) - len(held))
         return held
 
     return known
-
-
-def _above(row: Row, floor: str | None) -> bool:
-    return floor is None or row.stamp is None or row.stamp.isoformat() >= floor
 
 
 def _walk_began(hub: Hub, system: System, feed: Feed) -> datetime | None:

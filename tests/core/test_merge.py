@@ -351,6 +351,37 @@ def test_a_claim_that_somebody_had_been_shown_never_comes_back():
     assert (decision.value, claimed(decision)) == ("h", {(H, "h"), (E, "e")})
 
 
+def test_a_link_whose_write_is_unsettled_keeps_the_contest_open():
+    """What it shows is not taken meanwhile: somebody may have edited there before the others agreed."""
+    bench = Bench().settled_on("title", "a").settled_on("note", "n")
+    bench.show(E, "title", "b")
+    bench.judge()
+    bench.acknowledge(G)
+    bench.show(E, "note", "m")
+    bench.judge()
+    bench.send(G)
+    bench.acknowledge(H)
+    bench.judge()
+    assert "title" in bench.record.contests
+    bench.acknowledge(G)
+    bench.judge()
+    assert bench.record.contests == {}
+
+
+@pytest.mark.parametrize("order", [(E, H), (H, E)], ids="-".join)
+def test_a_lost_claim_is_not_known_to_those_who_were_shown_the_same_value_before(order):
+    """H had been shown `g` and edits; E's claim, which `g` beat, was never shown to anybody."""
+    bench = with_field(owned("title", (G, E, H))).settled_on("title", "a")
+    bench.show(G, "title", "g")
+    bench.judge()
+    bench.acknowledge(H)
+    bench.judge()
+    for system in order:
+        bench.show(system, "title", str(system))
+        bench.judge()
+    assert bench.record.fields["title"] == "erp"
+
+
 def test_one_who_agrees_in_an_open_contest_counts_when_a_third_value_comes():
     bench = with_field(owned("title", (G, H, E))).settled_on("title", "a")
     bench.show(E, "title", "same")

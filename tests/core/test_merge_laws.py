@@ -342,10 +342,17 @@ def arrive_words(edits, order, pushed, policy):
 def test_links_given_in_any_order_are_judged_alike(order, values):
     def judged(links):
         bench = Bench().settled_on("title", "old").settled_on("asked", "old")
+        born = Bench()
         for system, value in zip(SYSTEMS, values, strict=True):
-            bench.show(system, "title", value)
-            bench.show(system, "asked", value)
-        scene = bench.scene([bench.link(system) for system in links])
-        return merge(scene).decisions, bench.state()
+            for name in ("title", "asked", "note"):
+                bench.show(system, name, value)
+            for name in ("title", "credit"):
+                born.show(system, name, value)
+            born.show(system, "tags", [value])
+        found = []
+        for one in (bench, born):
+            scene = one.scene([one.link(system) for system in links])
+            found.append((merge(scene).decisions, one.state()))
+        return found
 
     assert judged(order) == judged(SYSTEMS)

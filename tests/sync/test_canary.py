@@ -427,6 +427,8 @@ def test_nothing_of_it_was_logged_or_told_in_an_event(told):
     secrets = secrets_of(told)
     for pattern in (PATTERN, secrets):
         assert not [line[:600] for line in lines if pattern.search(line.encode())]
+    # What clients say of their calls holds addresses in its URLs.
+    assert not [line for line in told.logged if line.startswith(("httpx", "httpcore", "urllib3", "hubspot"))]
 
 
 def test_nothing_of_it_is_in_the_counts_of_calls(told):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from sqlalchemy import Connection, create_engine, make_url, text
@@ -30,7 +30,8 @@ def programs(world: World, count: int) -> Iterator[list[Connection]]:
     url = make_url(world.desk.ready["erp"]["url"]).set(drivername="postgresql+psycopg")
     engine = create_engine(url, pool_size=count)
     try:
-        yield [engine.connect() for _ in range(count)]
+        with ExitStack() as stack:
+            yield [stack.enter_context(engine.connect()) for _ in range(count)]
     finally:
         engine.dispose()
 
