@@ -1,4 +1,4 @@
-"""Worlds for the tests of the sync: one for a module where tests keep to records of their own, one for each test else."""
+"""Worlds for the tests of the sync: one for a module whose tests keep to their own records, else one for each."""
 
 from __future__ import annotations
 

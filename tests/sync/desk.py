@@ -174,7 +174,7 @@ class Desk:
             engine.dispose()
 
     def trios(self, entity: str) -> dict[str, dict[str, str]]:
-        """Record → external id by system, of those that are in all three."""
+        """Record → external id by system, of those that are in all three, by their ids in the ERP and Gorgias."""
         out: dict[str, dict[str, str]] = {}
         rows = self.ledger(
             "SELECT record_id, system, external_id FROM link WHERE entity = :entity AND state = 'active'"
@@ -183,7 +183,8 @@ class Desk:
         )
         for record, system, external_id in rows:
             out.setdefault(record, {})[system] = external_id
-        return {record: ids for record, ids in out.items() if len(ids) == len(SYSTEMS)}
+        whole = [(record, ids) for record, ids in out.items() if len(ids) == len(SYSTEMS)]
+        return dict(sorted(whole, key=lambda one: (int(one[1]["gorgias"]), int(one[1]["erp"]))))
 
 
 def markers(system: str, rows: list[Row]) -> list[str]:

@@ -55,76 +55,80 @@ class World:
 
 def shows(system: str, field: str, row: Row, world: World) -> Any:
     """The field's value in neutral form; several numbers or further addresses as a set."""
-    return {"gorgias": _gorgias, "hubspot": _hubspot, "erp": _erp}[system](field, row, world)
-
-
-def _gorgias(field: str, row: Row, world: World) -> Any:
-    if field == "email":
-        return _lower(row["email"])
-    if field == "email_2":
-        mine = [c["address"].lower() for c in row["channels"] if c["type"] == "email"]
-        return frozenset(mine) - {_lower(row["email"])}
-    if field == "phone":
-        return frozenset(digits(c["address"]) for c in row["channels"] if c["type"] == "phone")
-    if field in SYNC_DATA:
-        return neutral(field, ((row["data"] or {}).get("sync") or {}).get(field))
-    if field == "assignee":
-        return next((mail for mail, user in world.users.items() if user == str((row["assignee_user"] or {}).get("id"))), None)
-    if field == "tags":
-        return frozenset(tag["name"] for tag in row["tags"])
-    if field == "customer":
-        return _owner("gorgias", str((row["customer"] or {}).get("id")), world)
-    if field == "satisfaction":
-        return world.scores.get(str(row["id"]))
-    name = {
-        "created_at": "created_datetime", "closed_at": "closed_datetime", "last_message_at": "last_message_datetime",
-        "message_count": "messages_count",
-    }.get(field, field)  # fmt: skip
-    return neutral(field, row.get(name))
-
-
-def _hubspot(field: str, row: Row, world: World) -> Any:
-    props = row["properties"]
-    if field == "email_2":
-        return frozenset(one.lower() for one in (props.get("hs_additional_emails") or "").split(";") if one)
-    if field == "phone":
-        return frozenset({digits(props["phone"])} if props.get("phone") else ())
-    if field == "name":
-        return " ".join(part for part in (props.get("firstname"), props.get("lastname")) if part) or None
-    if field == "status":
-        return STAGES[props["hs_pipeline_stage"]]
-    if field == "priority":
-        return PRIORITIES.get(props.get("hs_ticket_priority") or "")
-    if field == "assignee":
-        return next((mail for mail, owner in world.owners.items() if owner == props.get("hubspot_owner_id")), None)
-    if field == "tags":
-        return frozenset(tag.replace("\\;", ";") for tag in re.split(r"(?<!\\);", props.get("sync_tags") or "") if tag)
-    if field == "customer":
-        found = row.get("associations", {}).get("contacts", {}).get("results", [])
-        ids = {one["id"] for one in found}
-        assert len(ids) <= 1, "a ticket has one contact"
-        return _owner("hubspot", ids.pop() if ids else "", world)
-    name = {"language": "hs_language", "created_at": "createdate", "closed_at": "closed_date", "first_text": "content"}
-    own = f"sync_{field}" if field in SYNC_PROPERTIES else field
-    return neutral(field, props.get(name.get(field, own)))
-
-
-def _erp(field: str, row: Row, world: World) -> Any:
-    if field == "email_2":
-        return frozenset({row["email_2"].lower()} if row["email_2"] else ())
-    if field == "phone":
-        return frozenset({digits(row["phone"])} if row["phone"] else ())
-    if field == "name":
-        return row["full_name"]
-    if field == "status":
-        return ERP_STATUS[row["status"]]
-    if field == "assignee":
-        return _lower(row["owner_email"])
-    if field == "tags":
-        return frozenset(row["tags"] or ())
-    if field == "customer":
-        return _owner("erp", str(row["customer_id"]), world)
+    reader = _READERS.get((system, field))
+    if reader is not None:
+        return reader(row, world)
+    if system == "gorgias":
+        plain = ((row["data"] or {}).get("sync") or {}) if field in SYNC_DATA else row
+        return neutral(field, plain.get(_GORGIAS_NAMES.get(field, field)))
+    if system == "hubspot":
+        own = f"sync_{field}" if field in SYNC_PROPERTIES else field
+        return neutral(field, row["properties"].get(_HUBSPOT_NAMES.get(field, own)))
     return neutral(field, row.get(field))
+
+
+_GORGIAS_NAMES = {
+    "created_at": "created_datetime",
+    "closed_at": "closed_datetime",
+    "last_message_at": "last_message_datetime",
+    "message_count": "messages_count",
+}
+_HUBSPOT_NAMES = {
+    "language": "hs_language",
+    "created_at": "createdate",
+    "closed_at": "closed_date",
+    "first_text": "content",
+}
+
+
+def _channels(row: Row, kind: str) -> list[str]:
+    return [channel["address"] for channel in row["channels"] if channel["type"] == kind]
+
+
+def _name_of(agents: Mapping[str, str], agent_id: object) -> str | None:
+    return next((mail for mail, known in agents.items() if known == str(agent_id)), None)
+
+
+def _split(text: str | None) -> list[str]:
+    return [part.replace("\\;", ";") for part in re.split(r"(?<!\\);", text or "") if part]
+
+
+def _contact(row: Row, world: World) -> str | None:
+    ids = {one["id"] for one in row.get("associations", {}).get("contacts", {}).get("results", [])}
+    assert len(ids) <= 1, "a ticket has one contact"
+    return _owner("hubspot", ids.pop() if ids else "", world)
+
+
+def _joined(row: Row, _world: World) -> str | None:
+    parts = (row["properties"].get("firstname"), row["properties"].get("lastname"))
+    return " ".join(part for part in parts if part) or None
+
+
+_READERS: Mapping[tuple[str, str], Callable[[Row, World], Any]] = {
+    ("gorgias", "email_2"): lambda row, _: frozenset(map(_lower, _channels(row, "email"))) - {_lower(row["email"])},
+    ("gorgias", "phone"): lambda row, _: frozenset(map(digits, _channels(row, "phone"))),
+    ("gorgias", "assignee"): lambda row, world: _name_of(world.users, (row["assignee_user"] or {}).get("id")),
+    ("gorgias", "tags"): lambda row, _: frozenset(tag["name"] for tag in row["tags"]),
+    ("gorgias", "customer"): lambda row, world: _owner("gorgias", str((row["customer"] or {}).get("id")), world),
+    ("gorgias", "satisfaction"): lambda row, world: world.scores.get(str(row["id"])),
+    ("hubspot", "email_2"): lambda row, _: frozenset(
+        map(_lower, _split(row["properties"].get("hs_additional_emails")))
+    ),
+    ("hubspot", "phone"): lambda row, _: frozenset(map(digits, filter(None, [row["properties"].get("phone")]))),
+    ("hubspot", "name"): _joined,
+    ("hubspot", "status"): lambda row, _: STAGES[row["properties"]["hs_pipeline_stage"]],
+    ("hubspot", "priority"): lambda row, _: PRIORITIES.get(row["properties"].get("hs_ticket_priority") or ""),
+    ("hubspot", "assignee"): lambda row, world: _name_of(world.owners, row["properties"].get("hubspot_owner_id")),
+    ("hubspot", "tags"): lambda row, _: frozenset(_split(row["properties"].get("sync_tags"))),
+    ("hubspot", "customer"): _contact,
+    ("erp", "email_2"): lambda row, _: frozenset(map(_lower, filter(None, [row["email_2"]]))),
+    ("erp", "phone"): lambda row, _: frozenset(map(digits, filter(None, [row["phone"]]))),
+    ("erp", "name"): lambda row, _: row["full_name"],
+    ("erp", "status"): lambda row, _: ERP_STATUS[row["status"]],
+    ("erp", "assignee"): lambda row, _: _lower(row["owner_email"]),
+    ("erp", "tags"): lambda row, _: frozenset(row["tags"] or ()),
+    ("erp", "customer"): lambda row, world: _owner("erp", str(row["customer_id"]), world),
+}
 
 
 def _owner(system: str, external_id: str, world: World) -> str | None:
@@ -136,18 +140,18 @@ def neutral(field: str, value: Any) -> Any:
     if value is None or value == "":
         return None
     if field.endswith("_at"):
-        at = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+        at = datetime.fromisoformat(str(value))
         at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
         return at.replace(microsecond=at.microsecond // 1000 * 1000)
     if field in ("lifetime_value", "order_count", "message_count", "satisfaction"):
         return float(value)
-    if field == "marketing_opt_out":
-        return str(value).lower() in ("true", "1")
-    if field == "language":
-        return str(value).lower().split("-")[0]
-    if field == "email":
-        return str(value).lower()
-    return str(value).strip().replace("\r\n", "\n")
+    text = str(value).strip().replace("\r\n", "\n")
+    spelt = {
+        "marketing_opt_out": text.lower() in ("true", "1"),
+        "language": text.lower().split("-")[0],
+        "email": text.lower(),
+    }
+    return spelt.get(field, text)
 
 
 def digits(phone: str) -> str:
@@ -165,7 +169,9 @@ def _lower(value: str | None) -> str | None:
 def wants(system: str, field: str, trio: Trio, world: World) -> bool:
     """Whether this customer or ticket is one on which the edit means something."""
     if field in ("message_count", "last_message_at", "closed_at", "status"):
-        return bool(trio["gorgias"]["status"] == "open" and trio["hubspot"]["properties"]["hs_pipeline_stage"] != "2")
+        helpdesk = trio["gorgias"]
+        talks = helpdesk["status"] == "open" and helpdesk["channel"] != "internal-note"
+        return bool(talks and trio["hubspot"]["properties"]["hs_pipeline_stage"] != "2")
     if field == "satisfaction":
         return str(trio["gorgias"]["id"]) not in world.scores
     if field in ("email", "email_2"):
@@ -191,33 +197,27 @@ def edit_of(system: str, field: str, n: int, trio: Trio, world: World) -> Edit:
 
 
 def _value(field: str, n: int, now: Any, world: World) -> Any:
-    match field:
-        case "email":
-            return f"moved{n}@example.org"
-        case "phone":
-            return f"+1646555{1000 + n}"
-        case "language":
-            return "de" if now != "de" else "fr"
-        case "marketing_opt_out":
-            return not now
-        case "credit_status":
-            return "blocked" if now != "blocked" else "hold"
-        case "lifetime_value":
-            return f"{7000 + n}.25"
-        case "order_count" | "message_count":
-            return 4000 + n
-        case "satisfaction":
-            return 3
-        case "priority":
-            return "critical" if now != "critical" else "low"
-        case "channel":
-            return "phone" if now != "phone" else "sms"
-        case "created_at" | "closed_at" | "last_message_at":
-            return f"2026-02-03T04:05:{n % 60:02d}.678000+00:00"
-        case "assignee":
-            return next(mail for mail in sorted(world.users) if mail in world.owners and mail != now)
-        case _:
-            return f"Edited {field} {n}"
+    """A value that the field does not have now."""
+    if field in _EITHER:
+        one, other = _EITHER[field]
+        return one if now != one else other
+    if field == "marketing_opt_out":
+        return not now
+    if field == "assignee":
+        return next(mail for mail in sorted(world.users) if mail in world.owners and mail != now)
+    if field in ("created_at", "closed_at", "last_message_at"):
+        return f"2026-02-03T04:05:{n % 60:02d}.678000+00:00"
+    fresh = {"email": f"moved{n}@example.org", "phone": f"+1646555{1000 + n}", "lifetime_value": f"{7000 + n}.25"}
+    counts = {"order_count": 4000 + n, "message_count": 4000 + n, "satisfaction": 3}
+    return fresh.get(field) or counts.get(field) or f"Edited {field} {n}"
+
+
+_EITHER = {
+    "language": ("de", "fr"),
+    "credit_status": ("blocked", "hold"),
+    "priority": ("critical", "low"),
+    "channel": ("phone", "sms"),
+}
 
 
 def _in_gorgias(field: str, value: Any, row: Row) -> dict[str, Any]:
@@ -233,11 +233,10 @@ def _in_hubspot(field: str, value: Any, _row: Row) -> dict[str, Any]:
         return {"firstname": first, "lastname": last}
     if field == "priority":
         return {"hs_ticket_priority": {v: k for k, v in PRIORITIES.items()}[value]}
-    names = {"language": "hs_language", "created_at": "createdate", "closed_at": "closed_date", "first_text": "content"}
     own = f"sync_{field}" if field in SYNC_PROPERTIES else field
     if field.endswith("_at"):
         value = f"{value[:23]}Z"
-    return {names.get(field, own): str(value).lower() if isinstance(value, bool) else str(value)}
+    return {_HUBSPOT_NAMES.get(field, own): str(value).lower() if isinstance(value, bool) else str(value)}
 
 
 def _in_erp(field: str, value: Any, _row: Row) -> dict[str, Any]:

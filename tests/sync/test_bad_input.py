@@ -1,4 +1,4 @@
-"""One bad value blocks nothing else: it is parked with its reason, and the rest of the record and of the page goes on."""
+"""One bad value blocks nothing else: it is parked with its reason; the rest of record and page goes on."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from tests.sync.desk import Desk
 
 @pytest.fixture(scope="module")
 def people(shared_desk) -> list[tuple[str, dict[str, str]]]:
-    return sorted(shared_desk.trios("customer").items())
+    return list(shared_desk.trios("customer").items())
 
 
 def parked(desk: Desk, record: str) -> dict[tuple[str, str], tuple[str, str, str]]:
     """(system, field) → code, words, remedy of what is parked for a record."""
     rows = desk.ledger(
-        "SELECT system, field, code, words, remedy FROM parked WHERE record_id = :record AND lifted_at IS NULL", record=record
+        "SELECT system, field, code, words, remedy FROM parked WHERE record_id = :record AND lifted_at IS NULL",
+        record=record,
     )
     return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
 
@@ -43,7 +44,9 @@ def test_a_value_that_nobody_can_read_in_gorgias_is_parked_and_the_rest_goes_on(
 def test_a_value_that_nobody_can_read_in_the_erp_is_parked_and_the_rest_goes_on(shared_desk, people):
     record, ids = people.pop()
     _, neighbour = people.pop()
-    shared_desk.edit("erp", "customers", ids["erp"], email="no address at all", language="klingon", note="Comes through")
+    shared_desk.edit(
+        "erp", "customers", ids["erp"], email="no address at all", language="klingon", note="Comes through"
+    )
     shared_desk.edit("erp", "customers", neighbour["erp"], note="Same page")
     summary = shared_desk.later()
     marks = parked(shared_desk, record)
@@ -75,7 +78,7 @@ def test_a_stage_that_the_policy_does_not_know_is_parked_and_the_ticket_goes_on(
     desk = open_desk(env={"SYNC_POLICY": str(policy)})
     record, ids = next(
         (record, ids)
-        for record, ids in sorted(desk.trios("ticket").items())
+        for record, ids in desk.trios("ticket").items()
         if desk.row("hubspot", "ticket", ids["hubspot"])["properties"]["hs_pipeline_stage"] == "3"
     )
     desk.edit("hubspot", "tickets", ids["hubspot"], hs_pipeline_stage="2", subject="A stage of our own")
@@ -103,7 +106,7 @@ def test_an_option_that_hubspot_does_not_have_parks_that_field_alone(shared_desk
 
 def test_a_row_that_cannot_be_read_at_all_is_parked_and_its_page_goes_on(open_desk):
     desk = open_desk()
-    (_, bad), (_, good) = sorted(desk.trios("ticket").items())[:2]
+    (_, bad), (_, good) = list(desk.trios("ticket").items())[:2]
     desk.sql("UPDATE erp_tickets SET tags = '{no json' WHERE id = :id", id=int(bad["erp"]))
     desk.sql("UPDATE erp_tickets SET subject = 'On the same page' WHERE id = :id", id=int(good["erp"]))
     summary = desk.later()

@@ -1,4 +1,4 @@
-"""The first load: people known on several sides become one record, without doubles and whatever the order of reading."""
+"""The first load: people known on several sides become one record, without doubles, in whatever order of reading."""
 
 from __future__ import annotations
 
@@ -36,9 +36,7 @@ def test_everybody_is_there_once_on_every_side(open_desk):
 def test_people_of_several_sides_share_one_record_and_nobody_else_does(open_desk):
     desk = open_desk(customers=60, tickets=30)
     _agents, people, _cases = seeded(customers=60, tickets=30)
-    by_mail = {
-        view.emails[0].lower(): person.n for person in people for view in person.views.values() if view.emails
-    }
+    by_mail = {view.emails[0].lower(): person.n for person in people for view in person.views.values() if view.emails}
     found: dict[str, set[int]] = {}
     for record, ids in desk.trios("customer").items():
         for system, external_id in ids.items():

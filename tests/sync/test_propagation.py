@@ -84,10 +84,12 @@ def look(desk: Desk) -> tuple[dict[tuple[str, str], dict[str, Any]], World]:
 
 def chosen(desk: Desk, before: Any, world: World) -> dict[tuple[str, str, str], tuple[str, Edit]]:
     """A record of its own for each edit; the pickiest edits choose first."""
-    free = {entity: sorted(desk.trios(entity).items()) for entity in ("customer", "ticket")}
+    free = {entity: list(desk.trios(entity).items()) for entity in ("customer", "ticket")}
     picky = ("satisfaction", "email", "email_2", "closed_at", "status", "message_count", "last_message_at")
     out: dict[tuple[str, str, str], tuple[str, Edit]] = {}
-    order = sorted(EDITS, key=lambda one: (picky.index(one[1]) if one[1] in picky else len(picky), one[1] == "satisfaction"))
+    order = sorted(
+        EDITS, key=lambda one: (picky.index(one[1]) if one[1] in picky else len(picky), one[1] == "satisfaction")
+    )
     for n, (entity, field, origin) in enumerate(order):
         for place, (record, ids) in enumerate(free[entity]):
             trio = {system: before[system, entity][ids[system]] for system in SYSTEMS}
@@ -106,7 +108,9 @@ def carry_out(desk: Desk, origin: str, edit: Edit) -> None:
         return
     postgres = desk.ready["erp"]["url"].startswith("postgres")
     values = {name: sql_value(name, value, postgres=postgres) for name, value in edit.values.items()}
-    kept = ", ".join(f"{name} = CAST(:{name} AS json)" if postgres and name == "tags" else f"{name} = :{name}" for name in values)
+    kept = ", ".join(
+        f"{name} = CAST(:{name} AS json)" if postgres and name == "tags" else f"{name} = :{name}" for name in values
+    )
     desk.sql(f"UPDATE erp_{edit.kind} SET {kept} WHERE id = :id", id=int(edit.id or 0), **values)
 
 
@@ -169,10 +173,16 @@ def test_that_cycle_was_complete_and_told_of_every_reversal(played):
 def test_what_nobody_can_edit_there_is_shown_by_the_others_as_it_is(played, system, field):
     checked = 0
     texts: dict[str, str] = {}
-    for message in sorted(played.desk.rows("gorgias", "messages").values(), key=lambda m: (m["created_datetime"], m["id"])):
+    for message in sorted(
+        played.desk.rows("gorgias", "messages").values(), key=lambda m: (m["created_datetime"], m["id"])
+    ):
         texts.setdefault(str(message["ticket_id"]), (message["stripped_text"] or message["body_text"] or "").strip())
     for record, ids in played.desk.trios("ticket").items():
-        shown = {s: played.shown("ticket", record, s, field, late=True) for s in SYSTEMS if s != "gorgias" or field != "first_text"}
+        shown = {
+            s: played.shown("ticket", record, s, field, late=True)
+            for s in SYSTEMS
+            if s != "gorgias" or field != "first_text"
+        }
         if field == "first_text":
             shown["gorgias"] = texts.get(ids["gorgias"]) or None
         if any(value is not None for value in shown.values()):

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import pytest
 
 
 @pytest.fixture(scope="module")
 def people(shared_desk) -> list[tuple[str, dict[str, str]]]:
-    return sorted(shared_desk.trios("customer").items())
+    return list(shared_desk.trios("customer").items())
+
+
+def an_open_one(desk):
+    """External ids of an open conversation with a customer."""
+    rows = desk.entity("gorgias", "ticket")
+    return next(
+        ids
+        for ids in desk.trios("ticket").values()
+        if rows[ids["gorgias"]]["status"] == "open" and rows[ids["gorgias"]]["channel"] != "internal-note"
+    )
 
 
 def helpdesk_ticket(desk, subject):
@@ -55,25 +67,30 @@ def test_a_ticket_of_the_erp_by_plain_sql_becomes_an_incoming_ticket_of_gorgias(
     assert_sent_by(ticket, messages, ids["gorgias"], "One screw is missing.")
     assert [tag["name"] for tag in ticket["tags"]] == ["spare"]
     assert ticket["created_datetime"].startswith("2026-11-20T08:00:00")
-    contact = [r for r in shared_desk.entity("hubspot", "ticket").values() if r["properties"]["subject"] == "A part is missing"]
+    contact = [
+        r for r in shared_desk.entity("hubspot", "ticket").values() if r["properties"]["subject"] == "A part is missing"
+    ]
     assert [one["id"] for one in contact[0]["associations"]["contacts"]["results"]] == [ids["hubspot"]]
     assert shared_desk.outbox() == []
 
 
 def test_a_ticket_of_somebody_new_brings_the_customer_along(shared_desk):
-    contact = shared_desk.edit("hubspot", "contacts", None, email="newly.come@example.org", firstname="Nela", lastname="Neu")
+    contact = shared_desk.edit(
+        "hubspot", "contacts", None, email="newly.come@example.org", firstname="Nela", lastname="Neu"
+    )
     shared_desk.edit("hubspot", "tickets", None, subject="First question", content="Hello?", contact=contact["id"])
     shared_desk.advance()
     shared_desk.sync()
     ticket, messages = helpdesk_ticket(shared_desk, "First question")
-    customers = [c for c in shared_desk.entity("gorgias", "customer").values() if c["email"] == "newly.come@example.org"]
+    customers = [
+        c for c in shared_desk.entity("gorgias", "customer").values() if c["email"] == "newly.come@example.org"
+    ]
     assert len(customers) == 1
     assert_sent_by(ticket, messages, str(customers[0]["id"]), "Hello?")
 
 
 def test_a_ticket_that_is_closed_in_the_erp_is_closed_in_gorgias_and_hubspot(shared_desk):
-    rows = shared_desk.entity("gorgias", "ticket")
-    record, ids = next((r, i) for r, i in sorted(shared_desk.trios("ticket").items()) if rows[i["gorgias"]]["status"] == "open")
+    ids = an_open_one(shared_desk)
     shared_desk.edit("erp", "tickets", ids["erp"], status="closed")
     shared_desk.later()
     ticket = shared_desk.row("gorgias", "ticket", ids["gorgias"])
@@ -87,8 +104,7 @@ def test_a_ticket_that_is_closed_in_the_erp_is_closed_in_gorgias_and_hubspot(sha
 
 
 def test_a_customer_who_writes_again_changes_count_and_time_everywhere(shared_desk):
-    rows = shared_desk.entity("gorgias", "ticket")
-    _record, ids = next((r, i) for r, i in sorted(shared_desk.trios("ticket").items()) if rows[i["gorgias"]]["status"] == "open")
+    ids = an_open_one(shared_desk)
     before = shared_desk.row("erp", "ticket", ids["erp"])
     shared_desk.edit("gorgias", "messages", None, ticket_id=int(ids["gorgias"]), text="Any news?", from_agent=False)
     shared_desk.later()
@@ -101,15 +117,12 @@ def test_a_customer_who_writes_again_changes_count_and_time_everywhere(shared_de
 
 
 def test_where_the_policy_forbids_it_nothing_is_closed_in_gorgias(open_desk, tmp_path):
-    from importlib.resources import files
-
     text = files("sync_platform").joinpath("policy.yaml").read_text(encoding="utf-8")
     policy = tmp_path / "no-close.yaml"
     policy.write_text(text.replace("allow_close: true", "allow_close: false"), encoding="utf-8")
     desk = open_desk(env={"SYNC_POLICY": str(policy)})
     desk.switch(gorgias__survey_after_close="on")
-    rows = desk.entity("gorgias", "ticket")
-    _record, ids = next((r, i) for r, i in sorted(desk.trios("ticket").items()) if rows[i["gorgias"]]["status"] == "open")
+    ids = an_open_one(desk)
     desk.edit("erp", "tickets", ids["erp"], status="closed", subject="Done here")
     desk.later()
     ticket = desk.row("gorgias", "ticket", ids["gorgias"])
