@@ -34,8 +34,6 @@ PHONES = ("+1 917 555 0867", "+1 (917) 555-0868", "917.555.0869")
 SECRET = f"{WORD}-secret-9f27"
 PATTERN = re.compile(rf"{WORD}|917\D{{0,4}}555\D{{0,4}}086[789]".encode(), re.IGNORECASE)
 
-pytestmark = pytest.mark.slow
-
 
 @dataclass
 class Told:
@@ -56,13 +54,12 @@ class Told:
 # --- the stages -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def told(tmp_path_factory) -> Iterator[Told]:
-    root = tmp_path_factory.mktemp("canary")
-    with crash_world(root, seed=31, people=8, cases=10) as world:
-        shutil.copy(HERE / "dagster.yaml", root / "dagster.yaml")
-        world.env["DAGSTER_HOME"] = str(root)
-        known = Told(world, root)
+@pytest.fixture
+def told(tmp_path) -> Iterator[Told]:
+    with crash_world(tmp_path, seed=31, people=8, cases=10) as world:
+        shutil.copy(HERE / "dagster.yaml", tmp_path / "dagster.yaml")
+        world.env["DAGSTER_HOME"] = str(tmp_path)
+        known = Told(world, tmp_path)
         plant(world)
         for stage in (first_load, conflict, refused, broken, killed, poisoned, wrong_credentials, looks):
             stage(known)
@@ -383,7 +380,7 @@ def secrets_of(known: Told) -> re.Pattern[bytes]:
 # --- what is asserted -------------------------------------------------------------------------------------------
 
 
-def test_the_canary_went_through_everything(told):
+def assert_it_went_through_everything(told: Told) -> None:
     stages = told.stages
     assert stages["conflicts"] > 0
     assert stages["parked"] > 0
@@ -399,30 +396,24 @@ def test_the_canary_went_through_everything(told):
     assert len(told.logged) > 20
 
 
-def test_a_search_would_find_it(tmp_path):
-    with closing(sqlite3.connect(tmp_path / "planted.db")) as db:
-        db.execute("CREATE TABLE t (x BLOB)")
-        db.execute("INSERT INTO t VALUES (?)", (zlib.compress(f"a {WORD} b".encode()),))
-        db.commit()
-    (tmp_path / "log").write_text("call (917) 555-0868 back")
-    assert len(findings(files_in(tmp_path))) == 2
-
-
-def test_nothing_of_it_is_in_dagsters_storage_or_compute_logs(told):
+def assert_nothing_is_stored(told: Told) -> None:
+    """Neither in Dagster's databases nor in compute logs nor in the counts of calls."""
     files = files_in(told.dagster_home)
     assert any(path.suffix == ".db" for path in files)
     assert any(path.suffix in (".out", ".err") for path in files), "no compute logs were kept"
+    files += [path for path in files_in(told.root) if ".budget." in path.name]
     assert not findings(files)
     assert not findings(files, secrets_of(told))
 
 
-def test_nothing_of_it_was_printed(told):
+def assert_nothing_was_printed(told: Told) -> None:
     assert len(told.world.outputs) > 40
     assert not findings(told.world.outputs)
     assert not findings(told.world.outputs, secrets_of(told))
 
 
-def test_nothing_of_it_was_logged_or_told_in_an_event(told):
+def assert_nothing_was_logged(told: Told) -> None:
+    """Neither in a log line of any level nor in an event of a run."""
     lines = [*told.logged, *told.events]
     secrets = secrets_of(told)
     for pattern in (PATTERN, secrets):
@@ -431,8 +422,18 @@ def test_nothing_of_it_was_logged_or_told_in_an_event(told):
     assert not [line for line in told.logged if line.startswith(("httpx", "httpcore", "urllib3", "hubspot"))]
 
 
-def test_nothing_of_it_is_in_the_counts_of_calls(told):
-    budget = [path for path in files_in(told.root) if ".budget." in path.name]
-    assert budget
-    assert not findings(budget)
-    assert not findings(budget, secrets_of(told))
+def test_a_search_would_find_its_words(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "planted.db")) as db:
+        db.execute("CREATE TABLE t (x BLOB)")
+        db.execute("INSERT INTO t VALUES (?)", (zlib.compress(f"a {WORD} b".encode()),))
+        db.commit()
+    (tmp_path / "log").write_text("call (917) 555-0868 back")
+    assert len(findings(files_in(tmp_path))) == 2
+
+
+@pytest.mark.slow
+def test_none_of_its_words_is_stored_printed_or_logged(told):
+    assert_it_went_through_everything(told)
+    assert_nothing_is_stored(told)
+    assert_nothing_was_printed(told)
+    assert_nothing_was_logged(told)
