@@ -33,6 +33,7 @@ class Gate:
         self._ready = ready
         self._lock = threading.Lock()
         self._countdown = 0
+        self._path = ""
         self._held = threading.Event()
         self._release = threading.Event()
         self.cut = threading.Event()
@@ -53,9 +54,10 @@ class Gate:
             server.shutdown()
             server.server_close()
 
-    def hold(self, nth: int) -> None:
-        """From now on, hold the answer of the nth write that is done."""
+    def hold(self, nth: int, path: str = "") -> None:
+        """From now on, hold the answer of the nth write that is done (of those with `path` in their path)."""
         with self._lock:
+            self._path = path
             self._held.clear()
             self._release.clear()
             self._countdown = nth
@@ -85,6 +87,8 @@ class Gate:
             if method == "GET" or status >= 300 or path.partition("?")[0].rstrip("/").endswith(READS):
                 return True
             self.writes += 1
+            if self._path not in path:
+                return True
             self._countdown -= 1
             if self._countdown != 0:
                 return True

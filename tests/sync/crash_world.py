@@ -140,9 +140,9 @@ def kill_after(world: World, seconds: float) -> bool:
         _end(child)
 
 
-def kill_at_write(world: World, nth: int) -> bool:
-    """Kill a sync whose nth write to a vendor is there and whose answer is still under way."""
-    world.gate.hold(nth)
+def kill_at_write(world: World, nth: int, path: str = "") -> bool:
+    """Kill a sync whose nth write to a vendor (with `path` in its path) is there and whose answer is under way."""
+    world.gate.hold(nth, path)
     child = world.start("sync", "--json")
     try:
         _wait(child, world.gate.holds)

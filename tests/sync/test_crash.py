@@ -1,8 +1,9 @@
 """`kill -9` at any moment of a first load and of a delta: it goes on without a double and without a loss.
 
 The sync is a process of its own and is killed from outside. Moments are drawn over the whole wall time of an
-undisturbed load and delta (measured first), by a seed that is printed: over all tests more than 50 on SQLite; some are aimed at the window between a write's
-arrival at a system and our receipt, and whether they hit is read from the ledger (`sent`) and the sandbox's own store.
+undisturbed load and delta (measured first), by a seed that is printed: more than 50 on SQLite in all. Some are aimed at
+the window between a write's arrival at a system and our receipt; whether they hit is read from the ledger (`sent`) and
+from the sandbox's own store.
 """
 
 from __future__ import annotations

@@ -72,6 +72,16 @@ def test_the_lease_of_a_killed_sync_is_taken_over_at_once(world):
     assert_equal_in_the_end(world)
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/api/customers", "/data", "/api/tickets", "/contacts/batch/upsert", "/tickets/batch/upsert", "/associations/"],
+)
+def test_a_change_of_several_calls_that_is_cut_off_after_one_of_them_is_completed(world, path):
+    assert kill_at_write(world, 1, path)
+    assert world.kills[-1].open, "nothing was open when it was killed"
+    assert_equal_in_the_end(world)
+
+
 @pytest.mark.slow
 def test_a_sync_that_slept_while_another_took_over_writes_nothing_more(world):
     world.gate.hold(2)

@@ -30,6 +30,8 @@ def edit_everywhere(desk, stamp):
     trios = list(desk.trios("customer").items())
     tickets = list(desk.trios("ticket").items())
     people = [ids for _, ids in trios]
+    asks = desk.row("gorgias", "ticket", tickets[1][1]["gorgias"])["customer"]["id"]
+    another = next(int(ids["gorgias"]) for ids in people[3:] if int(ids["gorgias"]) != asks)
     desk.edit(
         "erp", "customers", people[0]["erp"], phone="+16465558101", company=f"Works {stamp}", note=f"note {stamp}"
     )
@@ -41,7 +43,7 @@ def edit_everywhere(desk, stamp):
         "tickets",
         tickets[1][1]["gorgias"],
         subject=f"From the desk {stamp}",
-        customer_id=int(people[3]["gorgias"]),
+        customer_id=another,
     )
     contact = desk.edit("hubspot", "contacts", None, email=f"lost.{stamp}@example.org", firstname="Lo", lastname="St")
     desk.edit("hubspot", "tickets", None, subject=f"New in HubSpot {stamp}", content="Hello", contact=contact["id"])
