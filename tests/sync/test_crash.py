@@ -35,9 +35,9 @@ from tests.sync.crash_world import (
 WORLD = 11  # the seed of the people and of their day; the seeds below draw the moments
 WORLDS_MAX = 5
 STORM_MAX = 8
-# How the kills of one storm are aimed, in this order: a moment of the whole wall time, the window after a write to a
-# vendor, the window after rows were written to the ERP.
-AIMS = ("moment", "write", "moment", "erp", "moment", "write")
+# How the kills of one storm are aimed, in this order: a moment of the whole wall time (at first of its earlier half, so
+# that something is left for the others), the window after a write to a vendor, the one after rows came to the ERP.
+AIMS = ("early", "write", "moment", "erp", "moment", "write", "moment")
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def storm(world: World, draw: random.Random, pace: Pace) -> None:
             left = pace.writes - (world.gate.writes - first)
             alive = kill_at_write(world, draw.randint(1, max(1, left // 2)))
         else:
-            alive = kill_after(world, draw.uniform(0, pace.whole_s))
+            alive = kill_after(world, draw.uniform(0, pace.whole_s / (2 if aim == "early" else 1)))
         if not alive:
             return
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
+import subprocess
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -28,6 +30,23 @@ BUSY = 5
 def world(tmp_path):
     with crash_world(tmp_path, seed=21, people=12, cases=16) as one:
         yield one
+
+
+def put_to_sleep(world: World, sync: subprocess.Popen[bytes]) -> None:
+    """Stop a process outside of its transactions: in one it would lock everybody out of a SQLite ledger."""
+    deadline = time.monotonic() + 30
+    while True:
+        sync.send_signal(signal.SIGSTOP)
+        try:
+            for path in (world.desk.root / "ledger.db", world.desk.root / "ledger.budget.db"):
+                with closing(sqlite3.connect(path, timeout=0.5, isolation_level=None)) as db:
+                    db.execute("BEGIN IMMEDIATE")
+                    db.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            assert time.monotonic() < deadline, "it is always in a transaction"
+            sync.send_signal(signal.SIGCONT)
+        else:
+            return
 
 
 def assert_equal_in_the_end(world: World) -> None:
@@ -89,7 +108,7 @@ def test_a_sync_that_slept_while_another_took_over_writes_nothing_more(world):
     errors = world.outputs[-1]
     try:
         wait_for(world.gate.holds, 60)
-        sleeper.send_signal(signal.SIGSTOP)
+        put_to_sleep(world, sleeper)
         asleep_at = time.monotonic()
         world.gate.let_go()
         wait_for(lambda: world.start("sync", "--json").wait(120) == 0, 90)

@@ -174,3 +174,9 @@ def test_set_up_twice_changes_nothing_the_second_time(desk):
     assert all(finding.ok for finding in found)
     assert desk.call("GET", "/state/hubspot/properties") == before
     assert written(desk.later()) == 0
+
+
+def test_set_up_ends_only_when_what_it_made_is_there_for_everybody(open_desk):
+    """A list that came too early would show objects without the new properties, and leave them unread for ever."""
+    desk = open_desk(load=False)
+    assert [finding.name for finding in doctor(desk.settings) if not finding.ok] == []
