@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.sync.crash_day import assert_edits_arrived, created, play_day
 from tests.sync.crash_world import (
     CASES,
     PEOPLE,
+    Kill,
     Store,
     World,
     assert_nothing_doubled,
@@ -38,6 +40,9 @@ STORM_MAX = 8
 # How the kills of one storm are aimed, in this order: a moment of the whole wall time (at first of its earlier half, so
 # that something is left for the others), the window after a write to a vendor, the one after rows came to the ERP.
 AIMS = ("early", "write", "moment", "erp", "moment", "write", "moment")
+
+
+Enough = Callable[[list[Kill]], bool]  # told the kills of the world at hand
 
 
 @dataclass(frozen=True)
@@ -76,14 +81,19 @@ def killed_and_started_again(
     """Worlds are loaded and changed under kills until there were enough; each of them is whole at the end."""
     print(f"seed {seed}", *paces, sep="\n")
     draw = random.Random(seed)
-    kills = []
+    kills: list[Kill] = []
+
+    def enough(fresh: list[Kill]) -> bool:
+        landed = [kill for kill in (*kills, *fresh) if kill.landed]
+        return len(kills) + len(fresh) >= kills_min and len(landed) >= landed_min
+
     for number in range(WORLDS_MAX):
         with crash_world(root / f"world{number}", seed=WORLD, postgres=postgres) as world:
-            stormy_life(world, draw, paces)
+            stormy_life(world, draw, paces, enough)
             kills += world.kills
-        landed = [kill for kill in kills if kill.landed]
-        if len(kills) >= kills_min and len(landed) >= landed_min:
+        if enough([]):
             break
+    landed = [kill for kill in kills if kill.landed]
     print(*kills, sep="\n")
     print(f"{len(kills)} kills, {len(landed)} of them between a write's arrival and our receipt")
     assert len(kills) >= kills_min
@@ -101,23 +111,23 @@ def paced(world: World) -> Pace:
     return Pace(whole_s, world.gate.writes - writes, content(store(world.desk)))
 
 
-def stormy_life(world: World, draw: random.Random, paces: list[Pace]) -> None:
+def stormy_life(world: World, draw: random.Random, paces: list[Pace], enough: Enough) -> None:
     """A first load and a delta under kills, each ended in peace and then examined."""
     before = store(world.desk)
-    storm(world, draw, paces[0])
+    storm(world, draw, paces[0], enough)
     world.sync()
     assert_whole(world, before, PEOPLE, CASES, paces[0].content)
     events = play_day(world.desk)
     edited = store(world.desk)
-    storm(world, draw, paces[1])
+    storm(world, draw, paces[1], enough)
     world.sync()
     people, cases = created(events)
     after = assert_whole(world, edited, PEOPLE + people, CASES + cases, paces[1].content)
     assert_edits_arrived(events, after)
 
 
-def storm(world: World, draw: random.Random, pace: Pace) -> None:
-    """Start and kill again and again until a sync comes to its end before it is killed."""
+def storm(world: World, draw: random.Random, pace: Pace, enough: Enough) -> None:
+    """Start and kill again and again, until it was enough or a sync comes to its end before it is killed."""
     first = world.gate.writes
     for aim in islice(cycle(AIMS), STORM_MAX):
         if aim == "erp":
@@ -127,7 +137,7 @@ def storm(world: World, draw: random.Random, pace: Pace) -> None:
             alive = kill_at_write(world, draw.randint(1, max(1, left // 2)))
         else:
             alive = kill_after(world, draw.uniform(0, pace.whole_s / (2 if aim == "early" else 1)))
-        if not alive:
+        if not alive or enough(world.kills):
             return
 
 

@@ -93,7 +93,7 @@ def test_the_lease_of_a_killed_sync_is_taken_over_at_once(world):
 
 @pytest.mark.parametrize(
     "path",
-    ["/api/customers", "/data", "/api/tickets", "/contacts/batch/upsert", "/tickets/batch/create"],
+    ["/api/customers", "/data", "/api/tickets", "/contacts/batch/upsert", "/tickets/batch/create", "/secondary-email/"],
 )
 def test_a_change_of_several_calls_that_is_cut_off_after_one_of_them_is_completed(world, path):
     assert kill_at_write(world, 1, path)
