@@ -7,6 +7,7 @@ the real API.
 
 # ruff: noqa: S608 - statements are put together from this package's own table and column names; values are bound
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,7 +22,7 @@ from sync_platform.sandbox.gorgias_fields import Invalid
 from sync_platform.sandbox.gorgias_http import ApiError, Limits, Routes
 from sync_platform.sandbox.gorgias_other_calls import DOMAIN, OtherCalls
 from sync_platform.sandbox.gorgias_seed import Seeder, staff
-from sync_platform.sandbox.gorgias_store import ROW_TABLES, Store
+from sync_platform.sandbox.gorgias_store import Store
 from sync_platform.sandbox.gorgias_ticket_calls import TicketCalls
 from sync_platform.sandbox.people import Agent, Case, Person
 from sync_platform.sandbox.world import World
@@ -93,12 +94,16 @@ class GorgiasSandbox:
     def reset(self) -> None:
         """Empty the store; credentials and tokens stay."""
         with self._store.writing():
-            for table in ROW_TABLES:
+            for table in self._store.row_tables:
                 self._store.run(f"DELETE FROM {table}")
             self._store.run("DELETE FROM facts WHERE name = 'last_channels'")
         self._store.forget_ids()
         self._limits.clear()
         self._start()
+
+    async def call_out(self) -> None:
+        """Carry out calls to other servers as they fall due, until cancelled."""
+        await asyncio.Event().wait()
 
     def identity(self) -> str:
         """The account's domain."""

@@ -11,7 +11,7 @@ import binascii
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -165,10 +165,18 @@ class Store:
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;"
         )
         self.db.executescript(_SCHEMA)
+        self.row_tables: list[str] = [*ROW_TABLES]
+        self._first_ids = dict(FIRST_ID)
         self._ids: dict[str, int] = {}
         self._context = ""
         self._mail: list[dict[str, Any]] = []
         self.unsent: list[int] = []
+
+    def extend(self, schema: str, tables: Sequence[str], first_ids: Mapping[str, int]) -> None:
+        """Add a part's own tables: statements that may run again, the tables that a reset empties, where ids begin."""
+        self.db.executescript(schema)
+        self.row_tables += tables
+        self._first_ids |= first_ids
 
     def switch(self, name: str) -> Any:
         """The value of a switch of this twin."""
@@ -199,7 +207,7 @@ class Store:
         if kind not in self._ids:
             top = self.one(f"SELECT max(id) FROM {kind}")[0]
             fact = self.fact(f"last_{kind}")
-            self._ids[kind] = max(top or FIRST_ID[kind], int(fact or 0))
+            self._ids[kind] = max(top or self._first_ids[kind], int(fact or 0))
         self._ids[kind] += 1
         if kind == "channels":  # channel rows are really removed, so the table can't tell
             self.set_fact("last_channels", str(self._ids[kind]))

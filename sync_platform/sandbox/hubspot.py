@@ -1,5 +1,6 @@
 """HubSpot's side of the sandbox: the vendor API as an ASGI app, its store as the control port reads and edits it."""
 
+import asyncio
 import uuid
 import zlib
 from collections.abc import Iterable
@@ -73,6 +74,10 @@ class HubSpotSandbox:
             "app_id": self.app_id,
             "client_secret": self._client_secret,
         }
+
+    async def call_out(self) -> None:
+        """Carry out calls to other servers as they fall due, until cancelled."""
+        await asyncio.Event().wait()
 
     def identity(self) -> str:
         """The portal id."""

@@ -104,6 +104,10 @@ class Sandbox:
             "control": Control(self).app(),
         }
 
+    def callers(self) -> "list[GorgiasSandbox | HubSpotSandbox]":
+        """The systems that call out by themselves (integrations, webhooks); each `call_out` runs until cancelled."""
+        return [self.gorgias, self.hubspot]
+
     def reset(self, seed: int) -> None:
         """The same sandbox with a new world; addresses stay, the clock keeps its offset."""
         self.world.seed = seed
@@ -242,17 +246,23 @@ class _Doors(contextlib.ExitStack):
         servers = {name: server(app) for name, app in self._sandbox.apps().items()}
         tasks = [asyncio.create_task(one.serve([self._sockets[name]])) for name, one in servers.items()]
         stopped = asyncio.create_task(stop.wait())
+        calling = [asyncio.create_task(side.call_out()) for side in self._sandbox.callers()]
         try:
             # uvicorn tells that it has started by a flag only.
             while not all(one.started for one in servers.values()) and not _ended(tasks):  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
             on_ready(self._sandbox.announce({name: url_of(sock) for name, sock in self._sockets.items()}))
-            await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            # A caller that ends has broken: its error must end the sandbox, not the deliveries in silence.
+            await asyncio.wait([stopped, *tasks, *calling], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            stopped.cancel()
+            for task in (stopped, *calling):
+                task.cancel()
             for one in servers.values():
                 one.should_exit = True
             await asyncio.gather(*tasks)
+            for ended in await asyncio.gather(*calling, return_exceptions=True):
+                if isinstance(ended, Exception):
+                    raise ended
 
 
 def _until_a_signal(stop: asyncio.Event) -> None:

@@ -1,5 +1,7 @@
 """What all parts of the sandbox share: virtual time, switches, the call log, faults and the outbox."""
 
+import asyncio
+import contextlib
 import json
 import random
 import re
@@ -21,6 +23,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.offset_s = 0.0
+        self._sleepers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
     def now(self) -> datetime:
         """The sandbox's present, aware UTC."""
@@ -35,6 +38,22 @@ class Clock:
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < 1e10:
             raise ValueError("the clock moves forward only: advance_s must be a number of seconds >= 0")
         self.offset_s += seconds
+        for loop, moved in tuple(self._sleepers):
+            loop.call_soon_threadsafe(moved.set)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait on this clock: a step over the moment ends the wait at once, from whatever thread it comes."""
+        until = self.monotonic() + seconds
+        moved = asyncio.Event()
+        sleeper = (asyncio.get_running_loop(), moved)
+        self._sleepers.add(sleeper)
+        try:
+            while (left := until - self.monotonic()) > 0:
+                moved.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(moved.wait(), left)
+        finally:
+            self._sleepers.discard(sleeper)
 
 
 @dataclass

@@ -1,5 +1,7 @@
 """Clock, switches, call log and the plan of faults."""
 
+import asyncio
+import time
 from datetime import UTC
 
 import pytest
@@ -191,3 +193,22 @@ def test_rate_scale_multiplies_limits(tmp_path):
     assert World(tmp_path, rate_scale=0.01).scaled(5) == 1
     with pytest.raises(ValueError, match="rate_scale"):
         World(tmp_path, rate_scale=0)
+
+
+def test_a_wait_on_the_clock_ends_at_once_when_the_clock_is_advanced_past_it():
+    clock = Clock()
+
+    async def wait() -> float:
+        began = time.monotonic()
+        waiting = asyncio.create_task(clock.sleep(86_400))
+        while not clock._sleepers:
+            await asyncio.sleep(0)
+        clock.advance(3_600)
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await asyncio.to_thread(clock.advance, 86_400)
+        await asyncio.wait_for(waiting, 10)
+        return time.monotonic() - began
+
+    assert asyncio.run(wait()) < 10
+    assert not clock._sleepers
