@@ -7,7 +7,7 @@ Nothing here reads a file, and nothing here decides about a record.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -61,7 +61,8 @@ class FieldPolicy:
     """One field. `at_birth`: systems that may set it once, when they bring the record, though they are no writers.
 
     `empty`: keep (a blank does not replace a value) or clear. `first_link`: the systems' order for a new record, or
-    "review". `order`: all systems, from the owner rule, then the rank.
+    "review". `order`: all systems, from the owner rule, then the rank. `tolerance_s`: by how much `newest` must be
+    later.
     """
 
     field: str
@@ -71,6 +72,7 @@ class FieldPolicy:
     empty: str
     first_link: tuple[System, ...] | str
     order: tuple[System, ...]
+    tolerance_s: float = TOLERANCE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,27 +120,27 @@ def parse(text: str, file: str = "policy.yaml") -> Policy:
     keys = reading.mapping(root, "", (*ENTITIES, "tolerance_s")) if root is not None else {}
     entities: dict[Entity, EntityPolicy] = {}
     vocabulary: dict[Entity, Mapping[str, Mapping[str, Mapping[System, Json]]]] = {}
-    for entity in ENTITIES:
-        if entity in keys:
-            entities[entity], vocabulary[entity] = _entity(reading, keys[entity], entity)
-        elif root is not None:
-            reading.wrong(root, entity, "is missing", "Add it; `fields: {}` keeps its fields out of the sync.")
     tolerance_s = TOLERANCE_S
     if "tolerance_s" in keys:
         tolerance_s = reading.number(keys["tolerance_s"], "tolerance_s", 0, 3600)
+    for entity in ENTITIES:
+        if entity in keys:
+            entities[entity], vocabulary[entity] = _entity(reading, keys[entity], entity, tolerance_s)
+        elif root is not None:
+            reading.wrong(root, entity, "is missing", "Add it; `fields: {}` keeps its fields out of the sync.")
     reading.fail()
     return Policy(entities, vocabulary, tolerance_s, payload_hash(plain(root))[:16], text)
 
 
 def _entity(
-    reading: Reading, node: Node, entity: Entity
+    reading: Reading, node: Node, entity: Entity, tolerance_s: float
 ) -> tuple[EntityPolicy, Mapping[str, Mapping[str, Mapping[System, Json]]]]:
     keys = reading.mapping(node, entity, ("fields", "systems", "brake", "vocabulary"))
     fields: dict[str, FieldPolicy] = {}
     if "fields" in keys:
         path = f"{entity}.fields"
         for name, one in reading.mapping(keys["fields"], path, FIELDS[entity]).items():
-            fields[name] = _field(reading, one, f"{path}.{name}", entity, name)
+            fields[name] = replace(_field(reading, one, f"{path}.{name}", entity, name), tolerance_s=tolerance_s)
     else:
         reading.wrong(node, entity, "has no fields", "Add `fields:`.")
     systems = _systems(reading, keys.get("systems"), entity)

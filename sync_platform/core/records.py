@@ -149,7 +149,8 @@ class Cell:
     """One field of one link. Values are in the system's own form; `image` is what `put(record)` gave.
 
     shadow: what we believe the system holds; base: the value last judged; held, image: at the last agreement;
-    seen: number of the decision that this system had been shown at that agreement; apart: left different on purpose.
+    seen: number of the decision that this system had been shown at that agreement; apart: left different on purpose;
+    span: of an unjudged change, the system's own times between which it was made: (not before, not after).
     """
 
     shadow: Json = UNSET
@@ -158,6 +159,14 @@ class Cell:
     image: Json = UNSET
     seen: int = 0
     apart: bool = False
+    span: tuple[str | None, str | None] | None = None
+
+    def move(self, theirs: Json, before: datetime | None, after: datetime | None) -> None:
+        """The system shows another value: made after what it showed at `before`, and not later than `after`."""
+        if self.span is None or not self.changed:
+            self.span = (before.isoformat() if before else None, None)
+        self.shadow = theirs
+        self.span = (self.span[0], after.isoformat() if after else None)
 
     @property
     def unread(self) -> bool:
@@ -186,6 +195,8 @@ class Cell:
             out["n"] = self.seen
         if self.apart:
             out["a"] = 1
+        if self.span is not None and self.changed:
+            out["t"] = list(self.span)
         return out
 
     @classmethod
@@ -200,6 +211,7 @@ class Cell:
             image=raw.get("i", UNSET),
             seen=raw.get("n", 0),
             apart=bool(raw.get("a", 0)),
+            span=tuple(raw["t"]) if "t" in raw else None,
         )
 
 
@@ -236,7 +248,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One candidate for a field: a value that a system holds, with the decision that it had been shown."""
+    """One candidate for a field: a value that a system holds, with the decision that it had been shown.
+
+    It was entered after `since` and not after `stamp`, both by the system's own clock; None where that is not known.
+    """
 
     system: System
     link_id: int
@@ -246,6 +261,7 @@ class Claim:
     seen: int = 0
     stamp: str | None = None
     observation: int | None = None
+    since: str | None = None
 
     def dump(self) -> dict[str, Json]:
         """For the ledger."""
@@ -257,6 +273,7 @@ class Claim:
             "number": self.number,
             "seen": self.seen,
             "stamp": self.stamp,
+            "since": self.since,
             "observation": self.observation,
         }
 
@@ -272,6 +289,7 @@ class Claim:
             seen=raw.get("seen", 0),
             stamp=raw.get("stamp"),
             observation=raw.get("observation"),
+            since=raw.get("since"),
         )
 
 

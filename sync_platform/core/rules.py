@@ -1,12 +1,13 @@
 """Field rules: each looks at all candidates and either names the winner or hands all of them to the next rule.
 
 A rule must not know which candidate was seen first: the same candidates give the same winner in any order.
-`newest` and `opt_out` are accepted in a policy and decide nothing yet: they pass every candidate on.
+`own` is accepted in a policy and decides nothing yet: it passes every candidate on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sync_platform.core.normalize import blank
 from sync_platform.core.policy import FieldPolicy, Rule
@@ -78,8 +79,28 @@ def _apply(rule: Rule, policy: FieldPolicy, candidates: Sequence[Claim]) -> Clai
             return by_order(rule.order, candidates)
         case "max":
             return _highest(rule.scale, policy.order, candidates)
+        case "opt_out":
+            return by_order(policy.order, [claim for claim in candidates if claim.value is True])
+        case "newest":
+            return newest(candidates, policy.tolerance_s)
         case _:
             return None
+
+
+def newest(candidates: Sequence[Claim], tolerance_s: float) -> Claim | None:
+    """The candidate whose whole span lies later than every other's by more than the tolerance, if there is one.
+
+    Clocks of different systems differ, and a record's stamp says only between which two states a field was changed:
+    where spans touch, nobody can say which edit was later.
+    """
+    for one in candidates:
+        others = [other for other in candidates if other is not one]
+        if others and one.since is not None and all(other.stamp is not None for other in others):
+            begun = datetime.fromisoformat(one.since)
+            latest = max(datetime.fromisoformat(str(other.stamp)) for other in others)
+            if (begun - latest).total_seconds() > tolerance_s:
+                return one
+    return None
 
 
 def _highest(scale: Sequence[str], order: Sequence[System], candidates: Sequence[Claim]) -> Claim | None:

@@ -108,7 +108,8 @@ class Scene:
     def _claim(self, link: Link, name: str, value: Json) -> Claim:
         cell = link.cell(name)
         stamp = link.stamp.isoformat() if link.stamp else None
-        return Claim(link.system, link.id, value, cell.shadow, self.next_number, cell.seen, stamp)
+        since, until = cell.span or (None, stamp)
+        return Claim(link.system, link.id, value, cell.shadow, self.next_number, cell.seen, until, since=since)
 
     # --- what a value explains ----------------------------------------------------------------------------------
 

@@ -493,7 +493,7 @@ def _owe(link: Link, row: Row, newer: bool, fresh_list: bool) -> bool:
 
 def _move(link: Link, row: Row, fresh: dict[str, Json], begun: int | None, now: datetime) -> None:
     for name, theirs in fresh.items():
-        link.cell(name).shadow = theirs
+        link.cell(name).move(theirs, link.stamp, row.stamp)
         link.cell(name).apart = False
     if row.stamp is not None:
         link.stamp = row.stamp if link.stamp is None or begun is not None else max(row.stamp, link.stamp)

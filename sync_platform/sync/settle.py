@@ -195,7 +195,7 @@ def _acknowledge(
             continue
         if pull.stays(maps[name], cell.shadow, theirs):
             continue
-        cell.shadow = theirs
+        cell.move(theirs, link.stamp, row.stamp if row is not None else None)
         out.dirty.add(str(intent.record_id))
     if row is not None:
         out.observations.append(_observed(hub, row, shown))
@@ -438,7 +438,7 @@ def _settle_update(
         cell = link.cell(name)
         if pull.stays(maps[name], cell.shadow, theirs):
             continue
-        cell.shadow = theirs
+        cell.move(theirs, link.stamp, row.stamp)
         if name in landed:
             cell.base = theirs
     if not landed:

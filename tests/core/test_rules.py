@@ -1,5 +1,6 @@
 """Field rules: same candidates, same winner, in any order; what does not decide hands all candidates on."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -60,9 +61,52 @@ def test_a_word_outside_the_scale_hands_all_candidates_on(odd):
     assert winner(policy, claim(G, odd), claim(H, "low"), claim(E, "high")) == (H, "rank")
 
 
-@pytest.mark.parametrize("kind", ["newest", "opt_out"])
-def test_rules_of_a_later_version_hand_all_candidates_on(kind):
-    assert winner(ruled(Rule(kind), Rule("rank", order=(E, G))), claim(G, "g"), claim(E, "e")) == (E, "rank")
+def spanned(system, value, since, until):
+    """A claim entered after one minute of an hour and not after another; None: not known."""
+    since, until = (None if at is None else f"2026-03-08T10:{at:02d}:00+00:00" for at in (since, until))
+    return Claim(system, [G, H, E].index(system) + 1, value, value, 1, stamp=until, since=since)
+
+
+NEWEST = ruled(Rule("newest"), Rule("rank", order=(E, H, G)))
+
+
+def test_the_newest_wins_where_its_span_lies_after_all_others():
+    found = winner(NEWEST, spanned(G, "g", 20, 25), spanned(E, "e", 5, 10), spanned(H, "h", 11, 12))
+    assert found == (G, "newest")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [spanned(E, "e", 5, 21), spanned(E, "e", 21, 30), spanned(E, "e", 5, None), spanned(E, "e", 5, 20)],
+    ids=["overlaps its beginning", "lies within", "has no end", "ends where the other begins"],
+)
+def test_spans_that_touch_hand_all_candidates_on(other):
+    assert winner(NEWEST, spanned(G, "g", 20, 25), other) == (E, "rank")
+
+
+def test_a_claim_whose_beginning_nobody_knows_is_never_the_newest():
+    assert winner(NEWEST, spanned(G, "g", None, 25), spanned(E, "e", 5, 10)) == (E, "rank")
+
+
+def test_the_newest_must_be_later_by_more_than_the_tolerance():
+    later, earlier = spanned(G, "g", 20, 25), spanned(E, "e", 5, 15)
+    assert winner(replace(NEWEST, tolerance_s=299), later, earlier) == (G, "newest")
+    assert winner(replace(NEWEST, tolerance_s=300), later, earlier) == (E, "rank")
+
+
+def test_stamps_in_other_zones_are_the_same_moments():
+    later = replace(spanned(G, "g", 20, 25), since="2026-03-08T11:20:00+01:00", stamp="2026-03-08T11:25:00+01:00")
+    assert winner(NEWEST, later, spanned(E, "e", 5, 10)) == (G, "newest")
+
+
+def test_an_opt_out_wins_over_consent():
+    policy = ruled(Rule("opt_out"), Rule("rank", order=(E, G)))
+    assert winner(policy, claim(G, True), claim(E, False)) == (G, "opt_out")
+
+
+def test_without_an_opt_out_all_candidates_are_handed_on():
+    policy = ruled(Rule("opt_out"), Rule("rank", order=(E, G)))
+    assert winner(policy, claim(G, None), claim(E, False)) == (E, "rank")
 
 
 def test_review_stops_the_rules_after_it():
