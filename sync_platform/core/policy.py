@@ -7,11 +7,12 @@ Nothing here reads a file, and nothing here decides about a record.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from sync_platform.core.mappings import FIELDS, PRIORITIES, SETS, STATUSES
+from sync_platform.core.own import OwnRule
 from sync_platform.core.policy_nodes import Reading, plain
 from sync_platform.core.policy_words import explain
 from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, Json, System, payload_hash
@@ -46,7 +47,7 @@ class Rule:
     """One rule of a field. kind: owner | union | max | rank | newest | opt_out | review | own.
 
     `order`: systems of owner and rank; `unless_blank`: a blank of the owner does not win; `scale`: of max, the lowest
-    first; `name`: of an own rule.
+    first; `name`, `function`: of an own rule (the function is bound when the rule passed its exam).
     """
 
     kind: str
@@ -54,6 +55,7 @@ class Rule:
     unless_blank: bool = False
     scale: tuple[str, ...] = ()
     name: str = ""
+    function: OwnRule | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

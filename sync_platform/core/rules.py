@@ -1,7 +1,7 @@
 """Field rules: each looks at all candidates and either names the winner or hands all of them to the next rule.
 
 A rule must not know which candidate was seen first: the same candidates give the same winner in any order.
-`own` is accepted in a policy and decides nothing yet: it passes every candidate on.
+An own rule that raises or gives something else than a candidate decides nothing: the field waits for a person.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sync_platform.core.normalize import blank
+from sync_platform.core.own import choose
 from sync_platform.core.policy import FieldPolicy, Rule
 from sync_platform.core.records import Claim, System
 from sync_platform.core.scene import Scene, same
@@ -20,7 +21,13 @@ def decide(policy: FieldPolicy, candidates: Sequence[Claim]) -> tuple[Claim, str
     for rule in policy.rules:
         if rule.kind == "review":
             return None
-        winner = _apply(rule, policy, candidates)
+        if rule.function is not None:
+            try:
+                winner = choose(rule.function, policy.field, candidates)
+            except Exception:  # noqa: BLE001 - a stranger's rule must not stop the others' records
+                return None
+        else:
+            winner = _apply(rule, policy, candidates)
         if winner is not None:
             return winner, rule.kind
     return None

@@ -27,6 +27,7 @@ from sync_platform.sync import pull, push, reconcile
 from sync_platform.sync.accounting import Standing, bounds_of, lag_s, spent_since
 from sync_platform.sync.hub import LOADED, Hub, Progress, Step, Timing, touches
 from sync_platform.sync.names import chosen
+from sync_platform.sync.own_rules import bound
 from sync_platform.sync.sides import check_accounts, open_sides, read_directories
 
 __all__ = ["Cycle", "Progress", "Step", "open_cycle", "open_hub", "run_cycle", "run_until_complete"]
@@ -50,7 +51,7 @@ def load_policy(settings: Settings) -> Policy:
         raise Misconfigured(
             f"SYNC_POLICY: the file cannot be read ({type(error).__name__})", remedy="Check the path in SYNC_POLICY."
         ) from None
-    return parse(text, path.name)
+    return bound(parse(text, path.name))
 
 
 def timing(settings: Settings, *, sandbox: bool) -> Timing:
