@@ -22,9 +22,9 @@ setup: ## .venv with exact versions (done by every other target when needed)
 	rm -rf .venv; \
 	if command -v uv >/dev/null 2>&1 \
 		&& uv venv --quiet --no-python-downloads --python "$$python" .venv \
-		&& uv pip install --quiet --python $(BIN)/python --constraint pins.txt --editable '.[test,dev]'; then :; else \
+		&& uv pip install --quiet --python $(BIN)/python --constraint pins.txt --editable '.[test,dev,e2e]'; then :; else \
 		rm -rf .venv; "$$python" -m venv .venv \
-		&& $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint pins.txt --editable '.[test,dev]' || exit 1; \
+		&& $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint pins.txt --editable '.[test,dev,e2e]' || exit 1; \
 	fi; \
 	$(FINGERPRINT) > .venv/made-from
 

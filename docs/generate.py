@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+import yaml
 
 from sync_platform import cli, errors
 from sync_platform.cli_words import BUSY, DIFFERENT, DONE, FAILED, INTERRUPTED, USAGE, WAITS
@@ -22,9 +23,21 @@ from sync_platform.core.records import ENTITIES, SYSTEMS
 from sync_platform.definitions import defs
 from sync_platform.orchestration import assets, checks
 from sync_platform.orchestration.tables import columns, table
+from sync_platform.sandbox import gorgias_switches, hubspot_switches
+from sync_platform.sandbox.world import Switches
 from sync_platform.settings import Settings, secret_names
 
 FOLDER = Path(__file__).resolve().parent / "reference"
+FACTS_FOLDER = FOLDER.parents[1] / "tests" / "sandbox" / "facts"
+FACTS: Mapping[str, str] = {"both": "Both systems", "gorgias": "Gorgias", "hubspot": "HubSpot"}
+SANDBOX = """\
+Gorgias and HubSpot on loopback, as their documentation and recorded answers describe them. Tiers: **A** exact, all
+that a sync of a helpdesk and a CRM calls; **B** plain: create, read, change and delete with the right credentials,
+paging and errors; **C** answers 501 with its name. Confidence: `doc` the vendor's documentation, `spec` its public
+description, `code` seen in a working client, `rec` a recorded answer, `inferred` deduced, `open` not established: a
+switch, whose default is told below. Each row names the test that shows it over HTTP; `python -m
+tests.sandbox.reference` runs them all.
+"""
 NOTE = "<!-- Written by docs/generate.py from the code. Change the code, then run `make docs`. -->"
 
 METRICS: Mapping[str, str] = {
@@ -174,6 +187,46 @@ def bounds_page() -> Iterator[str]:
     yield f"What is counted:\n\n```\n{inspect.getdoc(bounds.Work)}\n```"
 
 
+def sandbox_page() -> Iterator[str]:
+    """Tiers, facts with their tests, foreign clients, switches."""
+    yield "# The sandbox\n"
+    yield SANDBOX
+    for name, title in FACTS.items():
+        yield f"\n## {title}\n"
+        for part in yaml.safe_load((FACTS_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")):
+            yield f"\n### {part['section']}\n"
+            yield table([_fact(row) for row in part["rows"]])
+    yield "\n## Clients that others wrote\n"
+    yield table(yaml.safe_load((FACTS_FOLDER / "clients.yaml").read_text(encoding="utf-8")))
+    yield "\n## Switches\n"
+    yield "`PUT /switches` on the control port, or `--switch NAME=VALUE` at the start, changes one.\n"
+    switches = Switches()
+    gorgias_switches.register(switches)
+    hubspot_switches.register(switches)
+    yield table(
+        [
+            {
+                "name": f"`{one['name']}`",
+                "default": f"`{one['default']}`",
+                "choices": one["choices"] if isinstance(one["choices"], str) else ", ".join(map(str, one["choices"])),
+                "meaning": one["doc"],
+            }
+            for one in switches.listing()
+        ]
+    )
+
+
+def _fact(row: Mapping[str, str]) -> dict[str, str]:
+    switches = ", ".join(f"`{name.strip()}`" for name in (row.get("switch") or "").split(",") if name.strip())
+    return {
+        "what": row["what"],
+        "tier": row["tier"],
+        "confidence": row["confidence"],
+        "switch": switches,
+        "test": f"`{row['test']}`",
+    }
+
+
 PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "settings": settings_page,
     "commands": commands_page,
@@ -182,6 +235,7 @@ PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "errors": errors_page,
     "metrics": metrics_page,
     "bounds": bounds_page,
+    "sandbox": sandbox_page,
 }
 
 

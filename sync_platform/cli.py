@@ -20,7 +20,7 @@ import typer
 
 from sync_platform import __version__
 from sync_platform import cli_words as words
-from sync_platform.errors import AnotherCycleRuns, SyncError
+from sync_platform.errors import AnotherCycleRuns, Misconfigured, SyncError
 from sync_platform.settings import Settings
 
 app = typer.Typer(
@@ -217,11 +217,16 @@ def demo(
     return words.DONE if found["equal"] and not cli_demo.writes(found["third"]) else words.DIFFERENT
 
 
-@app.command(epilog="Example: sync-platform sandbox --customers 2000 --tickets 6000 --rate-scale 50")
+@app.command(
+    epilog="Examples: sync-platform sandbox --customers 2000 --tickets 6000 --rate-scale 50 · "
+    "sync-platform sandbox --switches · sync-platform sandbox --switch gorgias.plan_per_s=10 · "
+    "sync-platform sandbox --import-sample 2000 > export.csv · "
+    'sync-platform sandbox --import export.csv --map ticket_id="Ticket #"'
+)
 def sandbox(
     seed: Seed = 1,
-    customers: Customers = 300,
-    tickets: Tickets = 600,
+    customers: Annotated[int | None, typer.Option(min=0, help="How many people; 300, beside an import 0.")] = None,
+    tickets: Annotated[int | None, typer.Option(min=0, help="How many tickets; 600, beside an import 0.")] = None,
     overlap: Overlap = 0.6,
     rate_scale: RateScale = 1,
     latency_ms: Annotated[float, typer.Option(min=0, help="Delay of each answer.")] = 0,
@@ -230,24 +235,44 @@ def sandbox(
     hubspot_port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8702,
     control_port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8700,
     erp_url: Annotated[str | None, typer.Option(help="A PostgreSQL database for the ERP; else a SQLite file.")] = None,
+    import_file: Annotated[Path | None, typer.Option("--import", help="Load a helpdesk's export, a CSV file.")] = None,
+    columns: Annotated[
+        list[str] | None, typer.Option("--map", help='Repeatable: FIELD=COLUMN of that file, ticket_id="Ticket #".')
+    ] = None,
+    import_to: Annotated[
+        str, typer.Option(help="Systems that get its customers, with commas; the first gets its tickets.")
+    ] = "gorgias",
+    import_zone: Annotated[str, typer.Option(help="Zone of its times that bear none: Europe/Berlin.")] = "UTC",
+    import_days_first: Annotated[str, typer.Option(help="Whether 03/04/2026 is in April: yes, no, guess.")] = "guess",
+    switches: Annotated[list[str] | None, typer.Option("--switch", help="Repeatable: NAME=VALUE.")] = None,
+    list_switches: Annotated[bool, typer.Option("--switches", help="List every switch; starts nothing.")] = False,
+    sample: Annotated[
+        int | None, typer.Option("--import-sample", min=0, help="Print an export of so many invented tickets.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> int:
     """Run a twin of Gorgias, HubSpot and an ERP on this machine, until it is interrupted. Prints one ready line."""
+    from sync_platform.sandbox import command, import_sample
     from sync_platform.sandbox.server import serve
 
-    serve(
-        seed=seed,
-        customers=customers,
-        tickets=tickets,
-        overlap=overlap,
-        rate_scale=rate_scale,
-        latency_ms=latency_ms,
-        data_dir=data_dir,
-        gorgias_port=gorgias_port,
-        hubspot_port=hubspot_port,
-        control_port=control_port,
-        erp_url=erp_url,
-        on_ready=lambda ready: words.answer(ready, "", as_json=True),
-    )
+    if list_switches:
+        rows = command.every_switch()
+        words.answer({"switches": rows}, command.switches_text(rows), as_json=as_json)
+        return words.DONE
+    if sample is not None:
+        import_sample.write(sys.stdout, sample)
+        return words.DONE
+    try:
+        options = command.options(
+            seed=seed, customers=customers, tickets=tickets, overlap=overlap, rate_scale=rate_scale,
+            latency_ms=latency_ms, data_dir=data_dir, gorgias_port=gorgias_port, hubspot_port=hubspot_port,
+            control_port=control_port, erp_url=erp_url, import_file=import_file, columns=columns or (),
+            import_to=import_to, import_zone=import_zone, import_days_first=import_days_first,
+            switches=switches or (),
+        )  # fmt: skip
+        serve(options, on_ready=lambda ready: words.answer(ready, "", as_json=True), on_note=words.say)
+    except (OSError, ValueError) as error:
+        raise Misconfigured(f"the sandbox: {error}", remedy="See `sync-platform sandbox --help`.") from None
     return words.DONE
 
 

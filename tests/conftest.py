@@ -14,6 +14,37 @@ from sqlalchemy import create_engine, make_url
 
 from sync_platform.ledger.database import Ledger
 
+OUTCOMES: dict[str, bool] = {}  # of every test that ran, by id without parameters: whether all of it passed
+TABLE_WRONG: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Keep how each test ended, for the table of the sandbox's facts."""
+    if report.when == "call" or report.outcome != "passed":
+        name = report.nodeid.partition("[")[0]
+        OUTCOMES[name] = OUTCOMES.get(name, True) and report.outcome == "passed"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Every row of docs/reference/sandbox.md needs a test that passed; a whole run must have run all of them."""
+    from tests.sandbox import reference
+
+    config = session.config
+    if hasattr(config, "workerinput") or config.option.collectonly or session.exitstatus > 1:
+        return
+    whole = config.args == config.getini("testpaths") and not config.option.keyword and not config.option.markexpr
+    table = [row for row in reference.rows() if whole or row.test in OUTCOMES]
+    TABLE_WRONG.extend(reference.of_no_test(table, OUTCOMES))
+    if TABLE_WRONG and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which rows of the table are not shown."""
+    for line in TABLE_WRONG:
+        terminalreporter.write_line(f"docs/reference/sandbox.md, {line}", red=True)
+
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:

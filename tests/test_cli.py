@@ -240,6 +240,49 @@ def test_the_sandbox_prints_one_ready_line_and_ends_on_sigterm(elsewhere):
     assert not Path(ready["erp"]["url"].removeprefix("sqlite:///")).exists()
 
 
+def test_switches_are_listed_without_starting_anything(capsys):
+    assert cli.run(["sandbox", "--switches", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["switches"]
+    assert {"gorgias.cursor_ttl_s", "hubspot.search_lag_s"} <= {row["name"] for row in rows}
+    assert all(row["doc"] and {"default", "choices", "value"} <= row.keys() for row in rows)
+    assert cli.run(["sandbox", "--switches"]) == 0
+    said = capsys.readouterr().out
+    assert all(row["name"] in said for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        (["--switch", "gorgias.nope=1"], "unknown switch"),
+        (["--switch", "gorgias.enterprise=maybe"], "takes one of"),
+        (["--switch", "gorgias.enterprise"], "name=value"),
+        (["--import", "no-such-file.csv"], "no-such-file.csv"),
+        (["--map", "subject"], "field="),
+        (["--import-zone", "Mars/Base"], "time zone"),
+        (["--import-to", "shopify"], "gorgias"),
+    ],
+)
+def test_a_sandbox_that_cannot_start_says_why_in_one_line(args, named, capsys):
+    assert cli.run(["sandbox", *args]) == 1
+    said = capsys.readouterr()
+    assert named in said.err
+    assert (len(said.err.strip().splitlines()), said.out) == (1, "")
+
+
+def test_both_doors_of_the_sandbox_have_the_same_options():
+    from sync_platform.sandbox.__main__ import parser
+
+    command = typer.main.get_command(cli.app).commands["sandbox"]
+    long = {name for parameter in command.params for name in parameter.opts if name.startswith("--")} - {"--help"}
+    other = {name for action in parser()._actions for name in action.option_strings if name.startswith("--")}
+    assert long == other - {"--help"}
+
+
+def test_a_sample_export_is_printed(capsys):
+    assert cli.run(["sandbox", "--import-sample", "2"]) == 0
+    assert capsys.readouterr().out.startswith("Ticket #,Requester,")
+
+
 def test_the_demo_hands_no_setting_of_a_real_account_to_its_children(monkeypatch):
     for name in environment_names():
         monkeypatch.setenv(name, "secret-of-a-real-account")

@@ -4,15 +4,21 @@
 
 import json
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 from typing import Any, Protocol
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from sync_platform.sandbox.calls import STEPS_MAX
+from sync_platform.sandbox.fault_presets import preset, presets
+from sync_platform.sandbox.importing import Wishes, wishes_of
+from sync_platform.sandbox.page import OwnOrigin, Page
 from sync_platform.sandbox.people import Agent, Case, Person
-from sync_platform.sandbox.script import Script
+from sync_platform.sandbox.script import Script, play_day
 from sync_platform.sandbox.world import World, iso
 
 PAGE = 1000
@@ -63,6 +69,12 @@ class Desk(Protocol):
     def remember(self) -> None:
         """Keep clock and script for a later start."""
 
+    def imported(self) -> dict[str, Any] | None:
+        """The summary of the export that was loaded, if one was."""
+
+    def bring_in(self, path: Path, wishes: Wishes, customers: int, tickets: int) -> dict[str, Any]:
+        """Begin again with the people of an export. Raises ValueError for a file that can't be loaded."""
+
 
 class Control:
     """The handlers of the control port. KeyError answers 404 and ValueError 400, both as {"error": text}."""
@@ -89,9 +101,20 @@ class Control:
             ("GET", "/outbox", self.outbox),
             ("POST", "/reset", self.reset),
             ("POST", "/script/next", self.script_next),
+            ("POST", "/script/day", self.script_day),
+            ("GET", "/calls/series", self.series),
+            ("GET", "/faults/presets", self.fault_presets),
+            ("GET", "/import", self.imported),
+            ("POST", "/import", self.bring_in),
         ]
+        page = Page(self._desk)
+        routes += page.routes()
         return Starlette(
-            routes=[Route(path, _answer(handler), methods=[method]) for method, path, handler in routes],
+            routes=[
+                *page.files(),
+                *(Route(path, _answer(handler), methods=[method]) for method, path, handler in routes),
+            ],
+            middleware=[Middleware(OwnOrigin)],
             exception_handlers={404: _not_found, 405: _not_allowed},
         )
 
@@ -137,14 +160,34 @@ class Control:
         self._world.calls.clear()
         return self._world.calls.summary()
 
+    async def series(self, request: Request) -> Any:
+        """GET /calls/series?system=&step_s=5&minutes=10: calls by outcome and step, and the use of the limits."""
+        system = request.query_params.get("system")
+        names = [name for name in self._desk.sides if name != "erp"]
+        if system and system not in names:
+            raise KeyError(f"no calls of {system!r} are counted; known: {', '.join(names)}")
+        step_s = _whole(request.query_params.get("step_s", "5"), "step_s")
+        minutes = _whole(request.query_params.get("minutes", "10"), "minutes")
+        steps = minutes * 60 // step_s if step_s else 0
+        if not 1 <= steps <= STEPS_MAX:
+            raise ValueError(f"step_s and minutes must make 1 to {STEPS_MAX} steps")
+        return self._world.calls.series([system] if system else names, step_s=step_s, steps=steps)
+
     async def faults(self, _request: Request) -> Any:
         """GET /faults: the plan with the hits so far."""
         return self._world.faults.listing()
 
     async def put_faults(self, request: Request) -> Any:
-        """PUT /faults: a new plan; an empty list ends all disturbance."""
-        self._world.faults.put(await _json(request))
+        """PUT /faults: a new plan, as a list or {"preset", "seed"}; an empty list ends all disturbance."""
+        wanted = await _json(request)
+        if isinstance(wanted, dict) and "preset" in wanted and wanted.keys() <= {"preset", "seed"}:
+            wanted = preset(wanted["preset"], wanted.get("seed", 0))
+        self._world.faults.put(wanted)
         return self._world.faults.listing()
+
+    async def fault_presets(self, _request: Request) -> Any:
+        """GET /faults/presets: the plans that have a name, what each does, and its faults."""
+        return presets()
 
     async def switches(self, _request: Request) -> Any:
         """GET /switches: every switch with value, default, choices and meaning."""
@@ -161,13 +204,17 @@ class Control:
         return self._world.switches.listing()
 
     async def clock(self, _request: Request) -> Any:
-        """GET /clock: the sandbox's present and how far it is ahead of the machine's."""
-        return {"now": iso(self._world.clock.now()), "offset_s": self._world.clock.offset_s}
+        """GET /clock: the sandbox's present, how far it is ahead of the machine's, and how fast it runs."""
+        clock = self._world.clock
+        return {"now": iso(clock.now()), "offset_s": clock.offset_s, "rate": clock.rate}
 
     async def advance(self, request: Request) -> Any:
-        """POST /clock {"advance_s"}: step forward; rate-limit windows and lags pass at once."""
-        body = await _body(request, "advance_s")
-        self._world.clock.advance(body.get("advance_s"))  # type: ignore[arg-type]  # it refuses what is no number
+        """POST /clock {"advance_s"}: step forward; windows and lags pass at once. {"rate": 60}: run so much faster."""
+        body = await _body(request, "advance_s", "rate")
+        if "rate" in body:
+            self._world.clock.run_at(body["rate"])
+        if "advance_s" in body or "rate" not in body:
+            self._world.clock.advance(body.get("advance_s"))  # type: ignore[arg-type]  # it refuses what is no number
         self._desk.remember()
         return await self.clock(request)
 
@@ -189,6 +236,39 @@ class Control:
         event = self._desk.script.play(self._desk.sides)
         self._desk.remember()
         return {"event": event, "left": self._desk.script.left}
+
+    async def script_day(self, request: Request) -> Any:
+        """POST /script/day {"hours": 24}: all events that are left, spread over so much of the sandbox's time."""
+        body = await _body(request, "hours")
+        found = await play_day(self._desk.script, self._desk.sides, self._world.clock, body.get("hours", 24))
+        self._desk.remember()
+        return found
+
+    async def imported(self, _request: Request) -> Any:
+        """GET /import: what became of the export that was loaded, with the bad rows by line; null without one."""
+        return self._desk.imported()
+
+    async def bring_in(self, request: Request) -> Any:
+        """POST /import?map=field=column&to=gorgias,hubspot&zone=&days_first=&customers=0&tickets=0, the CSV as body.
+
+        All systems begin again with its people, and so many invented ones beside them.
+        """
+        query = request.query_params
+        unknown = set(query) - {"map", "to", "zone", "days_first", "customers", "tickets"}
+        if unknown:
+            raise ValueError(f"unknown parameter {', '.join(sorted(unknown))}")
+        wishes = wishes_of(
+            query.getlist("map"), query.get("to", "gorgias"), query.get("zone", "UTC"), query.get("days_first", "guess")
+        )
+        counts = [_whole(query.get(name, "0"), name) for name in ("customers", "tickets")]
+        received = self._world.data_dir / "received.csv"
+        try:
+            with received.open("wb") as stream:
+                async for chunk in request.stream():
+                    stream.write(chunk)
+            return self._desk.bring_in(received, wishes, *counts)
+        finally:
+            received.unlink(missing_ok=True)
 
     def _side(self, system: Any) -> Side:
         side = self._desk.sides.get(system) if isinstance(system, str) else None

@@ -289,7 +289,7 @@ def _customer_row(person: Person) -> tuple[Any, ...]:
 def _ticket_row(case: Case, emails: Mapping[int, str]) -> tuple[Any, ...]:
     return (
         case.n,
-        f"T-{case.n:06d}",
+        case.reference or f"T-{case.n:06d}",
         case.person,
         case.subject,
         STATUS[case.status],

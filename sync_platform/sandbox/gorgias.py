@@ -1,8 +1,7 @@
 """The twin of Gorgias: one account on loopback, built from published behaviour alone.
 
-What the documentation or recordings do not settle is a switch (`gorgias_switches`). It serves the account, users,
-customers, tickets, messages, events, tags and satisfaction surveys; every other path is 404, as unknown paths are on
-the real API.
+What the documentation or recordings do not settle is a switch (`gorgias_switches`). Paths that are not served answer
+501 with their name (`gorgias_unserved`).
 """
 
 # ruff: noqa: S608 - statements are put together from this package's own table and column names; values are bound
@@ -12,26 +11,59 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sync_platform.sandbox import gorgias_calling as calling
+from sync_platform.sandbox import gorgias_custom_fields as custom_fields
 from sync_platform.sandbox import gorgias_desk as desk
+from sync_platform.sandbox import gorgias_integrations as integrations
+from sync_platform.sandbox import gorgias_jobs as jobs
+from sync_platform.sandbox import gorgias_macros as macros
 from sync_platform.sandbox import gorgias_messages as messages
+from sync_platform.sandbox import gorgias_phone as phone
+from sync_platform.sandbox import gorgias_rules as rules
+from sync_platform.sandbox import gorgias_settings as settings
+from sync_platform.sandbox import gorgias_snooze as snooze
 from sync_platform.sandbox import gorgias_switches
+from sync_platform.sandbox import gorgias_teams as teams
+from sync_platform.sandbox import gorgias_views as views
+from sync_platform.sandbox import gorgias_widgets as widgets
 from sync_platform.sandbox.gorgias_access import Access
 from sync_platform.sandbox.gorgias_app import GorgiasApp
+from sync_platform.sandbox.gorgias_calling import Calling
+from sync_platform.sandbox.gorgias_custom_values import CustomFieldCalls
 from sync_platform.sandbox.gorgias_customer_calls import CustomerCalls
+from sync_platform.sandbox.gorgias_delivery import Deliveries
+from sync_platform.sandbox.gorgias_description import Describing
 from sync_platform.sandbox.gorgias_fields import Invalid
 from sync_platform.sandbox.gorgias_http import ApiError, Limits, Routes
+from sync_platform.sandbox.gorgias_integrations import IntegrationCalls
+from sync_platform.sandbox.gorgias_jobs import JobCalls
+from sync_platform.sandbox.gorgias_lookup import SearchCalls
+from sync_platform.sandbox.gorgias_macros import MacroCalls
 from sync_platform.sandbox.gorgias_other_calls import DOMAIN, OtherCalls
+from sync_platform.sandbox.gorgias_phone import PhoneCalls
+from sync_platform.sandbox.gorgias_rules import RuleCalls, TagOnCreate
 from sync_platform.sandbox.gorgias_seed import Seeder, staff
+from sync_platform.sandbox.gorgias_settings import SettingCalls
 from sync_platform.sandbox.gorgias_store import Store
+from sync_platform.sandbox.gorgias_team_calls import TeamCalls
 from sync_platform.sandbox.gorgias_ticket_calls import TicketCalls
+from sync_platform.sandbox.gorgias_unserved import UnservedCalls
+from sync_platform.sandbox.gorgias_users import UserCalls
+from sync_platform.sandbox.gorgias_view_items import ViewCalls
+from sync_platform.sandbox.gorgias_widgets import WidgetCalls
 from sync_platform.sandbox.people import Agent, Case, Person
 from sync_platform.sandbox.world import World
+
+RESOURCES = (calling, integrations, jobs, macros, phone, rules, settings, widgets)
 
 
 class GorgiasSandbox:
     """The account's rows, its HTTP application, and what the control port does with them."""
 
-    kinds: tuple[str, ...] = ("customers", "tickets", "messages", "events", "tags", "users", "surveys")
+    kinds: tuple[str, ...] = (
+        "customers", "tickets", "messages", "events", "tags", "users", "surveys", "teams", "views", "custom_fields",
+        "integrations", "integration_calls", "rules", "macros", "widgets", "jobs", "voice_calls",
+    )  # fmt: skip
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -39,6 +71,14 @@ class GorgiasSandbox:
         self._store = Store(world.data_dir / "gorgias.db", world)
         self._access = Access(self._store, world.seed)
         self._limits = Limits(world)
+        for resource in RESOURCES:
+            resource.prepare(self._store)
+        self._calling = Calling(self._store)
+        self._calling.followers.append(TagOnCreate(self._store).follow)
+        self._store.watch = self._calling
+        self._deliveries = Deliveries(self._store, self._calling, self._access.email)
+        for part in (custom_fields, teams, views, snooze):
+            part.prepare(self._store)
         self._start()
 
     def _start(self) -> None:
@@ -47,13 +87,21 @@ class GorgiasSandbox:
             if self._store.fact("created") is None:
                 self._store.set_fact("created", str(self._store.now() - 365 * 86_400_000_000))
             self._access.user_id = staff(self._store, self._access.email)
+            custom_fields.defaults(self._store)
+            views.defaults(self._store)
 
-    def app(self) -> GorgiasApp:
-        """The vendor's API as an ASGI application."""
+    def app(self) -> Describing:
+        """The vendor's API as an ASGI application, with its description."""
         routes: Routes = {}
         for calls in (CustomerCalls(self._store), TicketCalls(self._store), OtherCalls(self._store)):
             calls.register(routes)
-        return GorgiasApp(self._store, self._access, self._limits, routes)
+        for objects in (UserCalls, TeamCalls, ViewCalls, CustomFieldCalls):
+            objects(self._store).register(routes)
+        for plain in (IntegrationCalls, MacroCalls, RuleCalls, WidgetCalls, JobCalls, PhoneCalls):
+            plain(self._store).register(routes)
+        for other in (SearchCalls, SettingCalls, UnservedCalls):
+            other(self._store).register(routes)
+        return Describing(GorgiasApp(self._store, self._access, self._limits, routes), routes)
 
     def credentials(self) -> dict[str, Any]:
         """email, api_key, client_id, client_secret."""
@@ -68,6 +116,7 @@ class GorgiasSandbox:
     def seed(self, people: Iterable[Person], cases: Iterable[Case], agents: Iterable[Agent]) -> None:
         """Fill the empty store in bulk with those who exist in Gorgias at the start."""
         Seeder(self._store).run(people, cases, agents)
+        phone.seed(self._store)
 
     def state(self, kind: str, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Rows in full vendor form by ascending id; deleted ones have `deleted_at`. KeyError: unknown kind."""
@@ -98,12 +147,15 @@ class GorgiasSandbox:
                 self._store.run(f"DELETE FROM {table}")
             self._store.run("DELETE FROM facts WHERE name = 'last_channels'")
         self._store.forget_ids()
+        self._store.chores.clear()
+        self._calling.refresh()
+        self._deliveries.forget()
         self._limits.clear()
         self._start()
 
     async def call_out(self) -> None:
         """Carry out calls to other servers as they fall due, until cancelled."""
-        await asyncio.Event().wait()
+        await asyncio.gather(snooze.run(self._store), self._deliveries.run())
 
     def identity(self) -> str:
         """The account's domain."""
@@ -116,6 +168,8 @@ class GorgiasSandbox:
     def _settle(self) -> None:
         if self._store.unsent:
             messages.settle(self._store)
+        if self._store.chores:
+            self._store.do_chores()
 
     def _kind(self, kind: str) -> str:
         if kind not in self.kinds:

@@ -1,13 +1,17 @@
 """Who may call the twin of Gorgias: API key by Basic, and OAuth2 with codes, tokens, refresh and scopes.
 
 An access token lives 24 h, a refresh token has no expiry and is given only with the scope `offline` [doc]. Whether
-refresh tokens rotate is not established [switch refresh_rotation]. Texts of 401 are not established.
+refresh tokens rotate is not established [switch refresh_rotation], nor are the body of a 401 [switch
+unauthorized_reply] and the full list of scopes [switch unknown_scope]. Asked for access, the account's owner agrees at
+once, unless the switch oauth_consent says otherwise. `nonce` belongs to the authorize call [documented] and has no
+effect, as no identity token is served.
 """
 
 import base64
 import binascii
 import hashlib
 import secrets
+from html import escape
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from sync_platform.sandbox.gorgias_http import ApiError, Caller, Reply, dump
@@ -56,7 +60,7 @@ class Access:
             return self._bearer(rest.strip().decode("latin-1"))
         if kind.lower() == b"basic" and _unbasic(rest) == (self.email.lower(), self.api_key):
             return Caller(self.user_id, "api_key")
-        raise unauthorized()
+        raise self._unauthorized()
 
     def _bearer(self, token: str) -> Caller:
         now = self._store.world.clock.now().timestamp()
@@ -64,10 +68,10 @@ class Access:
         if known is None:
             row = self._store.one("SELECT expires, scopes FROM tokens WHERE token = ? AND kind = 'access'", token)
             if row is None:
-                raise unauthorized()
+                raise self._unauthorized()
             known = self._tokens[token] = (row[0], Caller(self.user_id, "oauth", frozenset(row[1].split())))
         if known[0] <= now:
-            raise unauthorized()
+            raise self._unauthorized()
         return known[1]
 
     def check(self, caller: Caller, right: str, method: str) -> None:
@@ -85,36 +89,64 @@ class Access:
         return self._token(authorization, body) if method == "POST" else Reply(405)
 
     def _authorize(self, raw_query: str) -> Reply:
-        """The consent page, which agrees by itself: back to redirect_uri with a code and the state."""
+        """What a person's browser opens: back to redirect_uri with a code and the state, or with an error.
+
+        A wrong client or address is told on the spot, for nothing may be sent to an address that is not trusted.
+        """
         asked = dict(parse_qsl(raw_query))
-        target = urlsplit(asked.get("redirect_uri", ""))
-        if asked.get("client_id") != self.client_id or target.scheme not in ("http", "https") or not target.netloc:
+        try:
+            target = urlsplit(asked.get("redirect_uri", ""))
+        except ValueError:
             return _oauth_error(400, "invalid_request")
+        if asked.get("client_id") != self.client_id:
+            return _oauth_error(400, "invalid_client")
+        if target.scheme not in ("http", "https") or not target.netloc:
+            return _oauth_error(400, "invalid_request")
+        consent = self._store.switch("oauth_consent")
+        if consent == "page" and "decision" not in asked:
+            return _question(asked)
+        refused = consent == "refuse" or asked.get("decision") == "deny"
         answer = {"state": asked["state"]} if "state" in asked else {}
-        scopes = SCOPES & set(asked.get("scope", "").split())
-        if asked.get("response_type") != "code":
-            answer["error"] = "unsupported_response_type"
-        elif not scopes:
-            answer["error"] = "invalid_scope"
-        else:
-            answer["code"] = self._give("code", scopes, CODE_LIFE_S, asked["redirect_uri"])
+        answer |= {"error": "access_denied"} if refused else self._decided(asked)
         query = "&".join(part for part in (target.query, urlencode(answer)) if part)
         place = urlunsplit((target.scheme, target.netloc, target.path, query, target.fragment))
         return Reply(302, headers=[(b"location", place.encode())])
 
+    def _decided(self, asked: dict[str, str]) -> dict[str, str]:
+        """A code, or what is wrong with the call."""
+        wanted = set(asked.get("scope", "").split())
+        unknown = wanted - SCOPES and self._store.switch("unknown_scope") == "refused"
+        if asked.get("response_type") != "code":
+            return {"error": "unsupported_response_type"}
+        if not wanted & SCOPES or unknown:
+            return {"error": "invalid_scope"}
+        return {"code": self._give("code", SCOPES & wanted, CODE_LIFE_S, asked["redirect_uri"])}
+
     def _token(self, authorization: bytes, body: bytes) -> Reply:
-        """Code or refresh token for an access token; the client proves itself by Basic, the body is a form."""
-        if authorization != self._client_header:
-            kind, _, rest = authorization.partition(b" ")
-            if kind.lower() != b"basic" or _unbasic(rest) != (self.client_id.lower(), self.client_secret):
-                return _oauth_error(401, "invalid_client")
+        """Code or refresh token for an access token. The client proves itself by Basic [seen in a working client], or
+        by client_id and client_secret in the form [OAuth 2 allows it]; the body is a form."""
         form = {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
+        if not self._is_client(authorization, form):
+            return _oauth_error(401, "invalid_client")
         grant = form.get("grant_type")
         if grant == "authorization_code":
             return self._by_code(form)
         if grant == "refresh_token":
             return self._by_refresh(form)
-        return _oauth_error(400, "unsupported_grant_type")
+        return _oauth_error(400, "unsupported_grant_type" if grant else "invalid_request")
+
+    def _is_client(self, authorization: bytes, form: dict[str, str]) -> bool:
+        if form.get("client_id", self.client_id) != self.client_id:
+            return False
+        if authorization:
+            kind, _, rest = authorization.partition(b" ")
+            known = (self.client_id.lower(), self.client_secret)
+            return authorization == self._client_header or (kind.lower() == b"basic" and _unbasic(rest) == known)
+        return "client_id" in form and form.get("client_secret") == self.client_secret
+
+    def _unauthorized(self) -> ApiError:
+        """The 401 answer for no, bad or expired credentials."""
+        return Unauthorized(str(self._store.switch("unauthorized_reply")))
 
     def _by_code(self, form: dict[str, str]) -> Reply:
         """A code works once, within ten minutes, with the redirect_uri it was given for."""
@@ -160,9 +192,19 @@ class Access:
         return token
 
 
-def unauthorized() -> ApiError:
-    """The 401 answer for no, bad or expired credentials."""
-    return ApiError(401, "Authentication is required to access this resource.")
+class Unauthorized(ApiError):
+    """401; the shape of its body is not established."""
+
+    def __init__(self, shape: str) -> None:
+        headers = [] if shape == "error" else [(b"content-type", b"text/html; charset=utf-8")]
+        super().__init__(401, "Authentication is required to access this resource.", headers=headers)
+        self._shape = shape
+
+    def body(self) -> bytes:
+        """The common error shape, a text, or nothing."""
+        if self._shape == "error":
+            return super().body()
+        return self.msg.encode() if self._shape == "text" else b""
 
 
 def forbidden() -> ApiError:
@@ -180,6 +222,20 @@ def _unbasic(encoded: bytes) -> tuple[str, str] | None:
     except (ValueError, binascii.Error):
         return None
     return name.lower(), secret
+
+
+def _question(asked: dict[str, str]) -> Reply:
+    """The page that asks a person whether the app may do what it wants."""
+    kept = "".join(
+        f'<input type="hidden" name="{escape(name)}" value="{escape(text)}">' for name, text in asked.items()
+    )
+    scopes = "".join(f"<li>{escape(name)}</li>" for name in asked.get("scope", "").split())
+    page = (
+        "<!doctype html><html lang=en><title>Allow access?</title><h1>Allow access?</h1>"
+        f"<p>An app asks to use this Gorgias account for:</p><ul>{scopes}</ul><form action={AUTHORIZE}>{kept}"
+        "<button name=decision value=allow>Allow</button> <button name=decision value=deny>Deny</button></form></html>"
+    )
+    return Reply(200, page.encode(), [(b"content-type", b"text/html; charset=utf-8")])
 
 
 def _oauth_error(status: int, code: str) -> Reply:

@@ -4,7 +4,9 @@ import json
 
 from sync_platform.sandbox import gorgias_customers as customers
 from sync_platform.sandbox import gorgias_fields as fields
-from sync_platform.sandbox.gorgias_http import Reply, Request, Routes, add, dump, not_found, ok
+from sync_platform.sandbox import gorgias_views as views
+from sync_platform.sandbox.gorgias_custom_fields import VALUES, pruned
+from sync_platform.sandbox.gorgias_http import Contract, Reply, Request, Routes, add, dump, not_found, ok
 from sync_platform.sandbox.gorgias_store import Actor, Listing, Store, envelope, paging, sorts
 
 # Ordering by updated_datetime was added after 2024, several clients use it; the documentation's prose says «by name».
@@ -31,6 +33,7 @@ _CHANNEL = fields.nested(
 )
 
 
+@fields.described(lambda: fields.schema_of(_CHANNEL))
 def channel(value: object) -> object:
     """A channel of a body; e-mail channels need an e-mail address."""
     found = _CHANNEL(value)
@@ -40,15 +43,6 @@ def channel(value: object) -> object:
         except fields.Invalid as error:
             raise fields.Invalid({"address": error.messages}) from error
     return found
-
-
-def no_values(value: object) -> object:
-    """Custom fields [{id, value}]: this account defines none, so only an empty list fits."""
-    return fields.many(lambda _: _refuse("Custom field does not exist."))(value)
-
-
-def _refuse(text: str) -> object:
-    raise fields.Invalid(text)
 
 
 # firstname and lastname are derived from name; sending them is refused [seen in a working client].
@@ -62,8 +56,12 @@ BODY: dict[str, fields.Check] = {
     "note": fields.text(),
     "meta": fields.mapping,
     "data": fields.anything,
-    "custom_fields": no_values,
+    "custom_fields": VALUES,
 }
+ONE: dict[str, fields.Check] = {"relationships": fields.one_of(("custom_fields",))}
+IDS = fields.bulk("ids")
+_ENDS: dict[str, fields.Check] = {"source_id": fields.integer(), "target_id": fields.integer()}
+_DATA: dict[str, fields.Check] = {"data": fields.anything, "version": fields.moment()}
 
 
 class CustomerCalls:
@@ -74,17 +72,28 @@ class CustomerCalls:
 
     def register(self, routes: Routes) -> None:
         """Add the routes."""
-        for method, path, handler, verb in (
-            ("GET", "/api/customers", self.page, "list customers"),
-            ("POST", "/api/customers", self.create, "create customer"),
-            ("DELETE", "/api/customers", self.delete_many, "delete customers"),
-            ("PUT", "/api/customers/merge", self.merge, "merge customers"),
-            ("GET", "/api/customers/{id}", self.get, "get customer"),
-            ("PUT", "/api/customers/{id}", self.change, "update customer"),
-            ("DELETE", "/api/customers/{id}", self.delete, "delete customer"),
-            ("PUT", "/api/customers/{id}/data", self.put_data, "update customer data"),
-        ):
-            add(routes, method, path, handler, scope="customers", failure=f"Failed to {verb}")
+        new = fields.late(lambda: fields.nested(self._body(), required=self._required()))
+        change = fields.late(lambda: fields.nested(self._body()))
+        ids, data = fields.nested(IDS, required=("ids",)), fields.nested(_DATA, required=("data",))
+        page = Contract({200: "CustomerPage"}, FILTERS)
+        create = Contract({201: "CreatedCustomer"}, body=new, errors=(409,))
+        merge = Contract({200: "Customer", 202: None}, _ENDS, tuple(_ENDS), body=change, errors=(301, 409))
+        get = Contract({200: "Customer"}, ONE, errors=(301,))
+        put = Contract({200: "Customer", 202: None}, body=change, errors=(301, 409))
+        for method, path, handler, verb, contract in (
+            ("GET", "/api/customers", self.page, "list customers", page),
+            ("POST", "/api/customers", self.create, "create customer", create),
+            ("DELETE", "/api/customers", self.delete_many, "delete customers", Contract({204: None}, body=ids)),
+            ("PUT", "/api/customers/merge", self.merge, "merge customers", merge),
+            ("GET", "/api/customers/{id}", self.get, "get customer", get),
+            ("PUT", "/api/customers/{id}", self.change, "update customer", put),
+            ("DELETE", "/api/customers/{id}", self.delete, "delete customer", Contract({204: None}, errors=(301,))),
+            (
+                "PUT", "/api/customers/{id}/data", self.put_data, "update customer data",
+                Contract({202: None}, body=data, errors=(301,)),
+            ),
+        ):  # fmt: skip
+            add(routes, method, path, handler, scope="customers", failure=f"Failed to {verb}", contract=contract)
 
     def page(self, request: Request) -> Reply:
         """GET list: partial rows, without channels."""
@@ -94,9 +103,12 @@ class CustomerCalls:
             if asked.get(name) is not None:
                 wanted.add(f"{name} = ?", asked[name])
         if asked.get("view_id") is not None:
-            raise not_found()  # this account has no customer views
+            condition, values = views.of_view(self.store, asked["view_id"], "customer", request.caller.user_id)
+            wanted.add(condition, *values)
         self._by_channel(request, wanted, asked)
         page = self.store.page(request, wanted, ("row",))
+        if self.store.switch("custom_fields_shown") != "always":
+            page.rows = [(pruned(self.store, text, asked=False, listed=True),) for (text,) in page.rows]
         return ok(envelope(request, page, data_first=True))
 
     def _by_channel(self, request: Request, wanted: Listing, asked: dict[str, str]) -> None:
@@ -124,8 +136,7 @@ class CustomerCalls:
     def create(self, request: Request) -> Reply:
         """POST: 201 with the customer, without external_data and ecommerce_data [recorded]."""
         fields.no_query(request)
-        required = ("channels",) if self.store.on("channels_required") else ()
-        given = fields.body(request, self._body(), required)
+        given = fields.body(request, self._body(), self._required())
         with self.store.writing():
             number = customers.create(self.store, given, _actor(request))
         shown = json.loads(self._text(number))
@@ -134,12 +145,13 @@ class CustomerCalls:
 
     def get(self, request: Request) -> Reply:
         """GET one: the stored body."""
-        if request.raw_query:
-            fields.query(request, {"relationships": fields.one_of(("custom_fields",))})
+        asked = fields.query(request, ONE) if request.raw_query else {}
         number = request.ids[0]
         found = self.store.one("SELECT row, extra FROM customers WHERE id = ? AND deleted IS NULL", number)
         if found is None:
             self._gone(number, by_switch=True)
+        if self.store.switch("custom_fields_shown") == "asked":
+            return ok(pruned(self.store, customers.detail(*found), asked="relationships" in asked, listed=False))
         return ok(customers.detail(*found))
 
     def change(self, request: Request) -> Reply:
@@ -162,7 +174,7 @@ class CustomerCalls:
     def delete_many(self, request: Request) -> Reply:
         """DELETE with {"ids": […]}: 204; ids that are not there are passed over [inferred]."""
         fields.no_query(request)
-        given = fields.body(request, {"ids": fields.many(fields.integer(), shortest=1)}, ("ids",))
+        given = fields.body(request, IDS, ("ids",))
         with self.store.writing():
             for number in dict.fromkeys(given["ids"]):
                 if self.store.one("SELECT 1 FROM customers WHERE id = ? AND deleted IS NULL", number):
@@ -171,8 +183,8 @@ class CustomerCalls:
 
     def merge(self, request: Request) -> Reply:
         """PUT merge: ids in the query, the target's new fields in the body, at least one [seen in a working client]."""
-        ids = fields.query(request, {"source_id": fields.integer(), "target_id": fields.integer()})
-        missing = {name: [fields.MISSING] for name in ("source_id", "target_id") if name not in ids}
+        ids = fields.query(request, _ENDS)
+        missing = {name: [fields.MISSING] for name in _ENDS if name not in ids}
         if missing:
             raise request.invalid(missing)
         given = fields.body(request, self._body())
@@ -186,7 +198,7 @@ class CustomerCalls:
         """PUT data: 202 and no body; replaces the whole of it [doc]."""
         fields.no_query(request)
         self._check_live(request.ids[0], by_switch=False)
-        given = fields.body(request, {"data": fields.anything, "version": fields.moment()}, ("data",))
+        given = fields.body(request, _DATA, ("data",))
         with self.store.writing():
             customers.put_data(self.store, request.ids[0], given["data"], given.get("version"), _actor(request))
         return Reply(202)
@@ -195,6 +207,9 @@ class CustomerCalls:
         if self.store.on("note_writable"):
             return BODY
         return {name: check for name, check in BODY.items() if name != "note"}
+
+    def _required(self) -> tuple[str, ...]:
+        return ("channels",) if self.store.on("channels_required") else ()
 
     def _text(self, number: int) -> str:
         return customers.detail(*self.store.one("SELECT row, extra FROM customers WHERE id = ?", number))

@@ -9,6 +9,7 @@ An e-mail is unique across customers [doc], and by extension a (type, address) c
 import json
 from typing import Any
 
+from sync_platform.sandbox import gorgias_custom_fields as custom_fields
 from sync_platform.sandbox import gorgias_embedded as embedded
 from sync_platform.sandbox import gorgias_shapes as shapes
 from sync_platform.sandbox.gorgias_fields import Invalid
@@ -55,6 +56,7 @@ def create(store: Store, given: dict[str, Any], actor: Actor, *, origin: str = "
     created = now - 1_000
     meta = given.get("meta", {"name_set_via": origin})
     row = shapes.customer(number, {**given, "email": email, "meta": meta}, created, now)
+    row["custom_fields"] = custom_fields.written(store, "Customer", {}, given.get("custom_fields") or [])
     store.run(
         "INSERT INTO customers VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, ',', NULL, NULL)",
         number, created, now, row["external_id"], row["name"], row["language"], row["timezone"], dump(row),
@@ -72,6 +74,12 @@ def change(store: Store, customer_id: int, given: dict[str, Any], actor: Actor, 
     identity = (row["name"], row["email"])
     row.update({key: given[key] for key in SCALARS if key in given})
     row["firstname"], row["lastname"] = shapes.split_name(row["name"])
+    values_alone = given.keys() <= {"custom_fields", "custom_values"}
+    for key in ("custom_fields", "custom_values"):  # the list replaces by switch, `custom_values` is always partial
+        if key in given:
+            row["custom_fields"] = custom_fields.written(
+                store, "Customer", row["custom_fields"], given[key], partial=key == "custom_values"
+            )
     if "channels" in given or ("email" in given and given["email"] != row["email"]):
         wanted, row["email"] = _next_channels(store, row["email"], extra["channels"], given)
         _check_free(store, wanted, None, own=customer_id)
@@ -81,7 +89,8 @@ def change(store: Store, customer_id: int, given: dict[str, Any], actor: Actor, 
     integrations = given.get("integrations", extra["integrations"])
     after = dump([row, _triples(store, customer_id), integrations])
     if after != before or (not nested and store.on("unchanged_put_moves_updated")):
-        row["updated_datetime"] = stamp(store.now())
+        if not values_alone or store.on("custom_fields_move_updated"):
+            row["updated_datetime"] = stamp(store.now())
         save(store, row, integrations)
         store.event("customer-updated", "Customer", customer_id, actor.user_id)
     if (row["name"], row["email"]) != identity:

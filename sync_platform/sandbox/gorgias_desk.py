@@ -6,16 +6,18 @@ import json
 from typing import Any
 
 from sync_platform.sandbox import gorgias_customers as customers
+from sync_platform.sandbox import gorgias_desk_account as account
 from sync_platform.sandbox import gorgias_fields as fields
 from sync_platform.sandbox import gorgias_messages as messages
-from sync_platform.sandbox import gorgias_shapes as shapes
 from sync_platform.sandbox import gorgias_surveys as surveys
 from sync_platform.sandbox import gorgias_tags as tags
+from sync_platform.sandbox import gorgias_teams as teams
 from sync_platform.sandbox import gorgias_tickets as tickets
+from sync_platform.sandbox import gorgias_views as views
 from sync_platform.sandbox.gorgias_customer_calls import channel
 from sync_platform.sandbox.gorgias_embedded import remove_ticket, save_ticket
-from sync_platform.sandbox.gorgias_http import ApiError, dump, not_found
-from sync_platform.sandbox.gorgias_seed import SUPPORT, insert_user
+from sync_platform.sandbox.gorgias_http import not_found
+from sync_platform.sandbox.gorgias_seed import SUPPORT
 from sync_platform.sandbox.gorgias_store import Actor, Store, stamp
 from sync_platform.sandbox.gorgias_ticket_calls import PRIORITIES, STATUSES
 
@@ -34,12 +36,15 @@ _CUSTOMER: dict[str, fields.Check] = {
     "data": fields.anything,
     "meta": fields.mapping,
     "integrations": fields.mapping,
+    "custom_fields": fields.mapping,
 }
 _TICKET: dict[str, fields.Check] = {
     "subject": fields.text(longest=998),
     "status": fields.one_of(STATUSES),
     "priority": fields.one_of(PRIORITIES),
     "assignee": fields.anything,
+    "team": fields.anything,
+    "custom_fields": fields.mapping,
     "tags": fields.many(fields.text(shortest=1, longest=256, null=False)),
     "customer_id": fields.integer(null=True),
     "trashed": fields.boolean(),
@@ -72,7 +77,6 @@ _SURVEY: dict[str, fields.Check] = {
     "score": fields.integer(low=1, high=5, null=True),
     "body_text": fields.text(longest=1_000),
 }
-_USER: dict[str, fields.Check] = {"name": fields.text(), "email": fields.email(null=False), "active": fields.boolean()}
 
 
 def person(store: Store, by: str, owner_id: int | None) -> Actor:
@@ -96,14 +100,21 @@ def state(store: Store, kind: str, after: str | None, limit: int) -> tuple[list[
 def whole(store: Store, kind: str, number: int) -> dict[str, Any]:
     """One row in full vendor form, deleted or not, with `deleted_at` when it is. Raises ApiError 404."""
     extra = ", extra, merged_into" if kind == "customers" else ""
-    if kind == "tags":
+    if kind == "teams":
+        found = teams.row_of(store, number)
+        found = found and (found[1], found[0])
+    elif kind == "tags":
         found = store.one(f"SELECT deleted, {', '.join(tags.COLUMNS)} FROM tags WHERE id = ?", number)
     else:
         found = store.one(f"SELECT deleted, row{extra} FROM {kind} WHERE id = ?", number)
     if found is None:
         raise not_found()
     row: dict[str, Any]
-    if kind == "tags":
+    if kind == "teams":
+        row = found[1]
+    elif kind == "views":
+        row = views.shown(store, json.loads(found[1]))
+    elif kind == "tags":
         row = tags.show(found[1:])
     elif kind == "customers":
         row = json.loads(customers.detail(found[1], found[2]))
@@ -140,7 +151,10 @@ def edit(
         "messages": (_edit_message, _delete_message),
         "tags": (_edit_tag, tags.delete),
         "surveys": (_edit_survey, _delete_survey),
-        "users": (_edit_user, _delete_user),
+        "users": (account.edit_user, account.delete_user),
+        "teams": (account.edit_team, teams.delete),
+        "views": (account.edit_view, views.delete),
+        "custom_fields": (account.edit_custom_field, account.keep_custom_field),
     }
     if kind not in doors:
         raise ValueError(f"{kind} can't be edited")
@@ -165,6 +179,7 @@ def _check_live(store: Store, kind: str, number: int) -> None:
 def _edit_customer(store: Store, number: int | None, given: dict[str, Any], actor: Actor) -> int:
     """`email` or `emails` and `phone` or `phones` replace all channels of their type; other channels stay."""
     asked = fields.load(given, _CUSTOMER)
+    chosen = account.values_by_label(store, "Customer", asked.pop("custom_fields", None) or {})
     lists = {"email": asked.pop("emails", None), "phone": asked.pop("phones", None)}
     if "phone" in asked:
         phone = asked.pop("phone")
@@ -184,7 +199,9 @@ def _edit_customer(store: Store, number: int | None, given: dict[str, Any], acto
     if asked.get("integrations", {}) is None:
         asked["integrations"] = {}
     if number is None:
-        return customers.create(store, asked, actor)
+        return customers.create(store, {**asked, "custom_fields": chosen}, actor)
+    if chosen:
+        asked["custom_values"] = chosen
     if "email" in asked and "channels" in asked and lists["email"] is None:
         # An e-mail alone beside phones: first the phones, then the usual change of the primary e-mail.
         customers.change(store, number, {"channels": asked.pop("channels")}, actor)
@@ -196,6 +213,11 @@ def _edit_ticket(store: Store, number: int | None, given: dict[str, Any], actor:
     asked = fields.load(given, _TICKET if number is not None else _NEW_TICKET)
     if "tags" in asked:
         asked["tags"] = [{"name": name} for name in asked["tags"]]
+    values = account.values_by_label(store, "Ticket", asked.pop("custom_fields", None) or {})
+    if values:
+        asked["custom_values" if number is not None else "custom_fields"] = values
+    if "team" in asked:
+        asked["assignee_team"] = account.team_ref(store, asked.pop("team"))
     if "assignee" in asked:
         asked["assignee_user"] = _user_ref(store, asked.pop("assignee"))
     if "trashed" in asked:
@@ -305,35 +327,3 @@ def _edit_survey(store: Store, number: int | None, given: dict[str, Any], actor:
 
 def _delete_survey(store: Store, number: int, _actor: Actor) -> None:
     store.run("UPDATE surveys SET deleted = ? WHERE id = ?", store.now(), number)
-
-
-def _edit_user(store: Store, number: int | None, given: dict[str, Any], actor: Actor) -> int:
-    asked = fields.load(given, _USER, ("email", "name") if number is None else ())
-    if "email" in asked:
-        same = store.one("SELECT id FROM users WHERE email = ? AND deleted IS NULL", asked["email"])
-        if same and same[0] != number:
-            raise ApiError(409, "The resource already exists.")
-    now = store.now()
-    if number is None:
-        number = store.new_id("users")
-        insert_user(store, number, asked["email"], asked["name"] or "", role="agent", at=now)
-        store.event("user-created", "User", number, actor.user_id)
-        return number
-    row = json.loads(store.one("SELECT row FROM users WHERE id = ?", number)[0])
-    row.update(asked)
-    row["firstname"], row["lastname"] = shapes.split_name(row["name"])
-    row["updated_datetime"] = stamp(now)
-    row["deactivated_datetime"] = None if row["active"] else stamp(now)
-    store.run(
-        "UPDATE users SET email = ?, name = ?, updated = ?, row = ? WHERE id = ?",
-        row["email"], row["name"], now, dump(row), number,
-    )  # fmt: skip
-    store.event("user-updated", "User", number, actor.user_id)
-    return number
-
-
-def _delete_user(store: Store, number: int, actor: Actor) -> None:
-    if store.one("SELECT role FROM users WHERE id = ?", number)[0] != "agent":
-        raise ValueError("the account's owner and its bot stay")
-    store.run("UPDATE users SET deleted = ? WHERE id = ?", store.now(), number)
-    store.event("user-deleted", "User", number, actor.user_id)

@@ -2,6 +2,8 @@
 
 The documentation shows the texts of Python's marshmallow («Missing data for required field.»), so the others are taken
 from there too [inferred], nested messages keyed by the index of the list item.
+
+Every check also says in JSON Schema what it takes; the account's own description is made of that.
 """
 
 import re
@@ -12,6 +14,7 @@ from typing import Any
 from sync_platform.sandbox.gorgias_http import Request
 
 Check = Callable[[Any], Any]
+Json = dict[str, Any]
 Schema = Mapping[str, Check]
 
 MISSING = "Missing data for required field."
@@ -53,7 +56,57 @@ class Invalid(Exception):
         self.messages = [messages] if isinstance(messages, str) else messages
 
 
-def _nullable(check: Check, null: bool) -> Check:
+class Described:
+    """A check that says in JSON Schema what it takes."""
+
+    __slots__ = ("_schema", "_take")
+
+    def __init__(self, take: Check, schema: Json | Callable[[], Json]) -> None:
+        self._take = take
+        self._schema = schema
+
+    def __call__(self, value: Any) -> Any:
+        """The value as the handlers work with it. Raises Invalid."""
+        return self._take(value)
+
+    @property
+    def schema(self) -> Json:
+        """What is taken. Leniency of the server (digits as text for a number) is not promised."""
+        return self._schema if isinstance(self._schema, dict) else self._schema()
+
+
+def described(schema: Json | Callable[[], Json]) -> Callable[[Check], Described]:
+    """Give a check that is a function of its own its schema."""
+    return lambda check: Described(check, schema)
+
+
+def late(make: Callable[[], Check]) -> Described:
+    """A check that depends on switches: made anew each time."""
+
+    def take(value: Any) -> Any:
+        return make()(value)
+
+    return Described(take, lambda: schema_of(make()))
+
+
+def schema_of(check: Check) -> Json:
+    """What a check takes, in JSON Schema. Raises TypeError for one that does not say."""
+    found = getattr(check, "schema", None)
+    if not isinstance(found, dict):
+        raise TypeError(f"{getattr(check, '__qualname__', check)} takes values that nothing describes")
+    return found
+
+
+def or_null(schema: Json) -> Json:
+    """The schema, or null."""
+    kind = schema.get("type")
+    if not isinstance(kind, str):
+        return {"anyOf": [schema, {"type": "null"}]}
+    more = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return {**schema, "type": [kind, "null"], **more}
+
+
+def _nullable(check: Check, schema: Json | Callable[[], Json], *, null: bool) -> Check:
     def run(value: Any) -> Any:
         if value is None:
             if null:
@@ -61,7 +114,9 @@ def _nullable(check: Check, null: bool) -> Check:
             raise Invalid("Field may not be null.")
         return check(value)
 
-    return run
+    if not null:
+        return Described(run, schema)
+    return Described(run, lambda: or_null(schema if isinstance(schema, dict) else schema()))
 
 
 def text(*, longest: int | None = None, shortest: int = 0, null: bool = True) -> Check:
@@ -76,7 +131,12 @@ def text(*, longest: int | None = None, shortest: int = 0, null: bool = True) ->
             raise Invalid(f"Longer than maximum length {longest}.")
         return value
 
-    return _nullable(run, null)
+    schema: Json = {"type": "string"}
+    if shortest:
+        schema["minLength"] = shortest
+    if longest is not None:
+        schema["maxLength"] = longest
+    return _nullable(run, schema, null=null)
 
 
 def integer(*, low: int = 0, high: int = INT64_MAX, null: bool = False) -> Check:
@@ -91,7 +151,7 @@ def integer(*, low: int = 0, high: int = INT64_MAX, null: bool = False) -> Check
             raise Invalid(f"Must be greater than or equal to {low} and less than or equal to {high}.")
         return value
 
-    return _nullable(run, null)
+    return _nullable(run, {"type": "integer", "minimum": low, "maximum": high}, null=null)
 
 
 def boolean(*, null: bool = False) -> Check:
@@ -109,7 +169,7 @@ def boolean(*, null: bool = False) -> Check:
             raise Invalid("Not a valid boolean.")
         return bool(found)
 
-    return _nullable(run, null)
+    return _nullable(run, {"type": "boolean"}, null=null)
 
 
 def one_of(choices: Collection[str], *, null: bool = False) -> Check:
@@ -120,7 +180,7 @@ def one_of(choices: Collection[str], *, null: bool = False) -> Check:
             raise Invalid(f"Must be one of: {', '.join(sorted(choices))}.")
         return value
 
-    return _nullable(run, null)
+    return _nullable(run, {"type": "string", "enum": sorted(choices)}, null=null)
 
 
 def slug_or(known: Collection[str]) -> Check:
@@ -131,7 +191,7 @@ def slug_or(known: Collection[str]) -> Check:
             raise Invalid("Not a valid channel.")
         return value
 
-    return _nullable(run, null=False)
+    return _nullable(run, {"type": "string", "pattern": _whole(_SLUG)}, null=False)
 
 
 def email(*, null: bool = True) -> Check:
@@ -142,9 +202,10 @@ def email(*, null: bool = True) -> Check:
             raise Invalid("Not a valid email address.")
         return value
 
-    return _nullable(run, null)
+    return _nullable(run, {"type": "string", "maxLength": 320, "pattern": _whole(_EMAIL)}, null=null)
 
 
+@described(lambda: {"type": ["string", "null"], "pattern": _whole(_ZONE)})
 def timezone(value: Any) -> Any:
     """A name of the IANA database, by its form, or null."""
     if value is None or (isinstance(value, str) and _ZONE.fullmatch(value)):
@@ -165,7 +226,7 @@ def moment(*, null: bool = True) -> Check:
             raise Invalid("Not a valid datetime.") from error
         return us
 
-    return _nullable(run, null)
+    return _nullable(run, {"type": "string", "format": "date-time"}, null=null)
 
 
 def micros(at: datetime) -> int:
@@ -177,11 +238,13 @@ def micros(at: datetime) -> int:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@described({})
 def anything(value: Any) -> Any:
     """Free JSON."""
     return value
 
 
+@described({"type": ["object", "null"]})
 def mapping(value: Any) -> Any:
     """A JSON object or null."""
     if value is None or isinstance(value, dict):
@@ -195,7 +258,15 @@ def nested(schema: Schema, *, required: Collection[str] = (), null: bool = False
     def run(value: Any) -> dict[str, Any]:
         return load(value, schema, required)
 
-    return _nullable(run, null)
+    def shape() -> Json:
+        return {
+            "type": "object",
+            "properties": {name: schema_of(check) for name, check in schema.items()},
+            "additionalProperties": False,
+            **({"required": list(required)} if required else {}),
+        }
+
+    return _nullable(run, shape, null=null)
 
 
 def many(item: Check, *, shortest: int = 0, longest: int = 10_000, null: bool = False) -> Check:
@@ -217,7 +288,15 @@ def many(item: Check, *, shortest: int = 0, longest: int = 10_000, null: bool = 
             raise Invalid(bad)
         return good
 
-    return _nullable(run, null)
+    def shape() -> Json:
+        return {"type": "array", "items": schema_of(item), "minItems": shortest, "maxItems": longest}
+
+    return _nullable(run, shape, null=null)
+
+
+def bulk(name: str) -> Schema:
+    """The body of calls on several objects: {name: [ids]}, at least one."""
+    return {name: many(integer(), shortest=1)}
 
 
 def load(value: Any, schema: Schema, required: Collection[str] = ()) -> dict[str, Any]:
@@ -261,6 +340,10 @@ def query(request: Request, schema: Schema, repeated: Collection[str] = ()) -> d
 def no_query(request: Request) -> None:
     """Refuse any query parameter."""
     query(request, {})
+
+
+def _whole(pattern: re.Pattern[str]) -> str:
+    return f"^({pattern.pattern})$"
 
 
 def _answer(request: Request, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:

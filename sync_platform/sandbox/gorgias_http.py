@@ -3,7 +3,7 @@
 import json
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl
@@ -117,23 +117,49 @@ def ok(body: str, status: int = 200) -> Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Contract:
+    """What a route takes and answers, as the account's own description tells it.
+
+    `query` and `body` are the very checks that the handler makes. `answers`: the name of a schema of `gorgias_answers`
+    by status, None for an answer without body; none at all is a call that is not served, nor described. `errors`:
+    statuses beside those that every route may answer with.
+    """
+
+    answers: Mapping[int, str | None]
+    query: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    needed: tuple[str, ...] = ()  # names of the query that have to be there
+    body: Callable[[Any], Any] | None = None
+    errors: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
-    """One method on one path; `thing` and `verb` make the failure message, `scope` is demanded of OAuth tokens."""
+    """One method on one path; `failure` is the message of a 400, `scope` is demanded of OAuth tokens."""
 
     handler: Handler
     template: str
     scope: str
     failure: str
+    contract: Contract | None = None
 
 
 Routes = dict[tuple[str, ...], dict[str, Route]]
 
 
-def add(routes: Routes, method: str, template: str, handler: Handler, *, scope: str, failure: str) -> None:
+def add(
+    routes: Routes,
+    method: str,
+    template: str,
+    handler: Handler,
+    *,
+    scope: str,
+    failure: str,
+    contract: Contract | None = None,
+) -> None:
     """Register a route; GET asks for `<scope>:read`, everything else for `<scope>:write` [doc: pairs of scopes]."""
     key = tuple("{}" if part.startswith("{") else part for part in template.strip("/").split("/"))
     right = f"{scope}:{'read' if method == 'GET' else 'write'}"
-    routes.setdefault(key, {})[method] = Route(handler, template, right, failure)
+    routes.setdefault(key, {})[method] = Route(handler, template, right, failure, contract)
 
 
 def split(path: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -214,10 +240,20 @@ class Limits:
         if wait_s > 0.0:
             raise too_many(wait_s)
         window.take(now)
-        world.calls.window(f"gorgias.{kind}", window.used(now, length_s))
+        world.calls.window(f"gorgias.{kind}", window.used(now, length_s), count)
         if per_s != "off":
             self._second.take(now)
-            world.calls.window("gorgias.plan_per_s", self._second.used(now, 1.0))
+            world.calls.window("gorgias.plan_per_s", self._second.used(now, 1.0), world.scaled(per_s))
+
+
+def planned(kind: str, status: int) -> ApiError:
+    """What a plan of faults asks for beside 429: a 5xx in JSON, or 423 and 477, which Gorgias is not known to send.
+
+    503 when a provider behind Gorgias fails, with this text [doc 2020]; all other texts are not established.
+    """
+    words = {423: "The resource is locked.", 503: "An external service had an issue."}
+    number = status if kind == "5xx" else int(kind)
+    return ApiError(number, words.get(number, "The server encountered an unexpected error."))
 
 
 def too_many(wait_s: float) -> ApiError:

@@ -70,6 +70,8 @@ def add(store: Store, ticket_id: int, given: dict[str, Any], actor: Actor, *, ca
     )
     store.run("INSERT INTO messages VALUES (?, ?, ?, ?, NULL)", number, created, ticket_id, dump(row))
     store.event("ticket-message-created", "TicketMessage", number, actor.user_id)
+    if row["failed_datetime"]:
+        store.event("ticket-message-failed", "TicketMessage", number, actor.user_id)
     if outgoing and sent is None and given.get("failed_datetime") is None and not cancel:
         _send(store, row, owner, actor)
     return row
@@ -88,14 +90,29 @@ def _send(store: Store, row: dict[str, Any], owner: dict[str, Any] | None, actor
 
 
 def settle(store: Store) -> None:
-    """Give the messages that were sent meanwhile their sent_datetime."""
-    waiting, store.unsent = store.unsent, []
-    with store.writing():
-        for number in waiting:
-            found = store.one("SELECT row FROM messages WHERE id = ?", number)
-            if found:
-                row = {**json.loads(found[0]), "sent_datetime": stamp(store.now())}
-                store.run("UPDATE messages SET row = ? WHERE id = ?", dump(row), number)
+    """Give the messages that were sent meanwhile their sent_datetime, or their failure [switch message_sending]."""
+    wait, now = store.switch("message_send_s") * 1_000_000, store.now()
+    early, due = [], []
+    for number in store.unsent:
+        found = store.one("SELECT created, row FROM messages WHERE id = ?", number)
+        if found and found[0] + wait > now and wait:
+            early.append(number)
+        elif found:
+            due.append((found[0] + wait if wait else now, json.loads(found[1])))
+    store.unsent = early
+    if due:
+        with store.writing():
+            for at, row in due:
+                _sent(store, row, at)
+
+
+def _sent(store: Store, row: dict[str, Any], at: int) -> None:
+    if store.switch("message_sending") == "fails":
+        row.update(failed_datetime=stamp(at), last_sending_error={"error": "The message could not be delivered."})
+        store.event("ticket-message-failed", "TicketMessage", row["id"], None)
+    else:
+        row["sent_datetime"] = stamp(at)
+    store.run("UPDATE messages SET row = ? WHERE id = ?", dump(row), row["id"])
 
 
 def apply(store: Store, ticket: dict[str, Any], message: dict[str, Any], *, fresh: bool = False) -> None:
@@ -146,9 +163,14 @@ def change(
     check(given)
     sender, receiver = _ends(store, {**_kept_ends(row, given), **given}, _owner(store, ticket["id"]), actor)
     times = ("created_datetime", "sent_datetime", "failed_datetime", "opened_datetime")
+    failed_before = row["failed_datetime"]
     for name, value in given.items():
+        if value is None and name in ("created_datetime", "source"):
+            continue  # both are always there
         if name in times:
             row[name] = stamp(value) if value is not None else None
+        elif name == "attachments":
+            row[name] = shapes.attachments(value)
         elif name not in ("sender", "receiver"):
             row[name] = value
     row.update(sender=sender, receiver=receiver)
@@ -156,6 +178,8 @@ def change(
         "UPDATE messages SET created = ?, row = ? WHERE id = ?", unstamp(row["created_datetime"]), dump(row), message_id
     )
     store.event("ticket-message-updated", "TicketMessage", message_id, actor.user_id)
+    if row["failed_datetime"] and not failed_before:
+        store.event("ticket-message-failed", "TicketMessage", message_id, actor.user_id)
     recount(store, ticket)
     return row
 

@@ -1,15 +1,15 @@
-"""The HTTP calls on the account, users, events, tags and satisfaction surveys."""
+"""The HTTP calls on the account, events, tags and satisfaction surveys."""
 
 from sync_platform.sandbox import gorgias_fields as fields
+from sync_platform.sandbox import gorgias_settings as settings
 from sync_platform.sandbox import gorgias_surveys as surveys
 from sync_platform.sandbox import gorgias_tags as tags
 from sync_platform.sandbox.gorgias_customer_calls import put_reply
-from sync_platform.sandbox.gorgias_http import Reply, Request, Routes, add, dump, not_found, ok
+from sync_platform.sandbox.gorgias_http import Contract, Reply, Request, Routes, add, dump, not_found, ok
 from sync_platform.sandbox.gorgias_store import Actor, Sort, Store, envelope, paging, sorts, stamp
 
 DOMAIN = "sandbox"
 ROLES = ("admin", "agent", "basic-agent", "bot", "internal-agent", "lite-agent", "observer-agent")
-USER_ORDERS = {**sorts("created", "updated"), "name:asc": Sort(("name",), False), "name:desc": Sort(("name",), True)}
 EVENT_ORDERS = {**sorts("created"), "created_datetime": Sort(("created",), False)}  # the bare name is deprecated
 SURVEY_ORDERS = sorts("created")
 TAG_ORDERS = {
@@ -42,6 +42,18 @@ _TAG: dict[str, fields.Check] = {
     "description": fields.text(longest=1_024),
     "decoration": fields.mapping,
 }
+SETTINGS: dict[str, fields.Check] = {"type": fields.text()}
+EVENTS: dict[str, fields.Check] = {
+    **paging(EVENT_ORDERS),
+    **{f"created_datetime[{name}]": fields.moment(null=False) for name in _COMPARATORS},
+    "object_type": fields.one_of(OBJECT_TYPES),
+    "object_id": fields.integer(),
+    "types": fields.many(fields.text(shortest=1, longest=100, null=False), longest=100),
+    "user_ids": fields.many(fields.integer(), longest=1),
+}
+TAGS: dict[str, fields.Check] = {**paging(TAG_ORDERS), "search": fields.text()}
+SURVEYS = paging(SURVEY_ORDERS)
+_IDS, _SOURCES = fields.bulk("ids"), fields.bulk("source_tags_ids")
 
 
 class OtherCalls:
@@ -52,26 +64,36 @@ class OtherCalls:
 
     def register(self, routes: Routes) -> None:
         """Add the routes."""
-        for scope, method, path, handler, verb in (
-            ("account", "GET", "/api/account", self.account, "get account"),
-            ("account", "GET", "/api/account/settings", self.settings, "list account settings"),
-            ("users", "GET", "/api/users", self.users, "list users"),
-            ("users", "GET", "/api/users/{id}", self.user, "get user"),
-            ("events", "GET", "/api/events", self.events, "list events"),
-            ("events", "GET", "/api/events/{id}", self.event, "get event"),
-            ("tags", "GET", "/api/tags", self.tags, "list tags"),
-            ("tags", "POST", "/api/tags", self.create_tag, "create tag"),
-            ("tags", "DELETE", "/api/tags", self.delete_tags, "delete tags"),
-            ("tags", "GET", "/api/tags/{id}", self.tag, "get tag"),
-            ("tags", "PUT", "/api/tags/{id}", self.change_tag, "update tag"),
-            ("tags", "DELETE", "/api/tags/{id}", self.delete_tag, "delete tag"),
-            ("tags", "PUT", "/api/tags/{id}/merge", self.merge_tags, "merge tags"),
-            ("surveys", "GET", "/api/satisfaction-surveys", self.surveys, "list satisfaction surveys"),
-            ("surveys", "POST", "/api/satisfaction-surveys", self.create_survey, "create satisfaction survey"),
-            ("surveys", "GET", "/api/satisfaction-surveys/{id}", self.survey, "get satisfaction survey"),
-            ("surveys", "PUT", "/api/satisfaction-surveys/{id}", self.change_survey, "update satisfaction survey"),
-        ):
-            add(routes, method, path, handler, scope=scope, failure=f"Failed to {verb}")
+        plain, tag, survey = "/api/tags", "/api/tags/{id}", "/api/satisfaction-surveys/{id}"
+        ids = fields.nested(_IDS, required=("ids",))
+        sources = fields.nested(_SOURCES, required=("source_tags_ids",))
+        new_tag = Contract({201: "Tag"}, body=fields.nested(_TAG, required=("name",)), errors=(409,))
+        put_tag = Contract({200: "Tag", 202: None}, body=fields.nested(_TAG), errors=(409,))
+        merge = Contract({200: "Tag", 202: None}, body=sources)
+        scored = fields.nested(_SURVEY, required=("ticket_id", "customer_id"))
+        new_survey = Contract({201: "Survey"}, body=scored, errors=(409,))
+        put_survey = Contract({200: "Survey", 202: None}, body=scored, errors=(409,))
+        for scope, method, path, handler, verb, contract in (
+            ("account", "GET", "/api/account", self.account, "get account", Contract({200: "Account"})),
+            ("account", "GET", "/api/account/settings", self.settings, "list account settings",
+             Contract({200: "SettingSet"}, SETTINGS)),
+            ("events", "GET", "/api/events", self.events, "list events", Contract({200: "EventPage"}, EVENTS)),
+            ("events", "GET", "/api/events/{id}", self.event, "get event", Contract({200: "Event"})),
+            ("tags", "GET", plain, self.tags, "list tags", Contract({200: "TagPage"}, TAGS)),
+            ("tags", "POST", plain, self.create_tag, "create tag", new_tag),
+            ("tags", "DELETE", plain, self.delete_tags, "delete tags", Contract({204: None}, body=ids)),
+            ("tags", "GET", tag, self.tag, "get tag", Contract({200: "Tag"})),
+            ("tags", "PUT", tag, self.change_tag, "update tag", put_tag),
+            ("tags", "DELETE", tag, self.delete_tag, "delete tag", Contract({204: None})),
+            ("tags", "PUT", "/api/tags/{id}/merge", self.merge_tags, "merge tags", merge),
+            ("surveys", "GET", "/api/satisfaction-surveys", self.surveys, "list satisfaction surveys",
+             Contract({200: "SurveyPage"}, SURVEYS)),
+            ("surveys", "POST", "/api/satisfaction-surveys", self.create_survey, "create satisfaction survey",
+             new_survey),
+            ("surveys", "GET", survey, self.survey, "get satisfaction survey", Contract({200: "Survey"})),
+            ("surveys", "PUT", survey, self.change_survey, "update satisfaction survey", put_survey),
+        ):  # fmt: skip
+            add(routes, method, path, handler, scope=scope, failure=f"Failed to {verb}", contract=contract)
 
     def account(self, request: Request) -> Reply:
         """GET account: the probe of credentials."""
@@ -88,14 +110,14 @@ class OtherCalls:
 
     def settings(self, request: Request) -> Reply:
         """GET account settings: {"data": […]}, not paged [recorded]."""
-        asked = fields.query(request, {"type": fields.text()})
+        asked = fields.query(request, SETTINGS)
         found = [entry for entry in self._settings() if asked.get("type") in (None, entry["type"])]
         return ok(dump({"data": found}))
 
     def _settings(self) -> list[dict[str, object]]:
         """Whether surveys are mailed stands in data.send_survey_for_* [shape seen in Gorgias's own front end]."""
         mailed = self.store.on("survey_after_close")
-        return [
+        start: list[dict[str, object]] = [
             {
                 "id": 1,
                 "type": "satisfaction-surveys",
@@ -109,52 +131,11 @@ class OtherCalls:
             },
             {"id": 2, "type": "business-hours", "data": {"timezone": "UTC", "business_hours": []}},
         ]
-
-    def users(self, request: Request) -> Reply:
-        """GET users; orders by name were seen in a client only."""
-        asked = fields.query(
-            request,
-            {
-                **paging(USER_ORDERS),
-                "email": fields.text(longest=320),
-                "external_id": fields.text(),
-                "roles": fields.many(fields.one_of(ROLES)),
-                "search": fields.text(),
-                "available_first": fields.boolean(),
-            },
-            repeated=("roles",),
-        )
-        wanted = self.store.listing("users", USER_ORDERS, asked)
-        for name in ("email", "external_id"):
-            if asked.get(name) is not None:
-                wanted.add(f"{name} = ?", asked[name])
-        if asked.get("roles"):
-            wanted.add(f"role IN ({', '.join('?' * len(asked['roles']))})", *asked["roles"])
-        if asked.get("search"):
-            wanted.add("(instr(lower(name), lower(?)) OR instr(lower(email), lower(?)))", *[asked["search"]] * 2)
-        return ok(envelope(request, self.store.page(request, wanted, ("row",))))
-
-    def user(self, request: Request) -> Reply:
-        """GET one user; 0 is the caller [doc]."""
-        fields.no_query(request)
-        number = request.ids[0] or request.caller.user_id
-        found = self.store.one("SELECT row FROM users WHERE id = ? AND deleted IS NULL", number)
-        if found is None:
-            raise not_found()
-        return ok(found[0])
+        return settings.written(self.store, start)
 
     def events(self, request: Request) -> Reply:
         """GET events: the only list with a filter by time [doc]."""
-        times = {f"created_datetime[{name}]": fields.moment(null=False) for name in _COMPARATORS}
-        schema: dict[str, fields.Check] = {
-            **paging(EVENT_ORDERS),
-            **times,
-            "object_type": fields.one_of(OBJECT_TYPES),
-            "object_id": fields.integer(),
-            "types": fields.many(fields.text(shortest=1, longest=100, null=False)),
-            "user_ids": fields.many(fields.integer(), longest=1),
-        }
-        asked = fields.query(request, schema, repeated=("types", "user_ids"))
+        asked = fields.query(request, EVENTS, repeated=("types", "user_ids"))
         if "object_type" in asked and "object_id" not in asked:
             raise request.invalid({"object_id": [fields.MISSING]})
         wanted = self.store.listing("events", EVENT_ORDERS, asked)
@@ -179,7 +160,7 @@ class OtherCalls:
 
     def tags(self, request: Request) -> Reply:
         """GET tags; `search` finds parts of names without regard to case [inferred]."""
-        asked = fields.query(request, {**paging(TAG_ORDERS), "search": fields.text()})
+        asked = fields.query(request, TAGS)
         wanted = self.store.listing("tags", TAG_ORDERS, asked)
         if asked.get("search"):
             wanted.add("instr(lower(name), lower(?))", asked["search"])
@@ -218,7 +199,7 @@ class OtherCalls:
     def delete_tags(self, request: Request) -> Reply:
         """DELETE with {"ids": […]}: 204."""
         fields.no_query(request)
-        given = fields.body(request, {"ids": fields.many(fields.integer(), shortest=1)}, ("ids",))
+        given = fields.body(request, _IDS, ("ids",))
         with self.store.writing():
             for number in dict.fromkeys(given["ids"]):
                 tags.delete(self.store, number, _actor(request))
@@ -227,16 +208,14 @@ class OtherCalls:
     def merge_tags(self, request: Request) -> Reply:
         """PUT merge: {"source_tags_ids": […]} go into the tag of the path."""
         fields.no_query(request)
-        given = fields.body(
-            request, {"source_tags_ids": fields.many(fields.integer(), shortest=1)}, ("source_tags_ids",)
-        )
+        given = fields.body(request, _SOURCES, ("source_tags_ids",))
         with self.store.writing():
             tags.merge(self.store, request.ids[0], list(dict.fromkeys(given["source_tags_ids"])), _actor(request))
         return put_reply(self.store, dump(tags.read(self.store, request.ids[0])))
 
     def surveys(self, request: Request) -> Reply:
         """GET surveys; no filter is confirmed for this list."""
-        asked = fields.query(request, paging(SURVEY_ORDERS))
+        asked = fields.query(request, SURVEYS)
         wanted = self.store.listing("surveys", SURVEY_ORDERS, asked)
         return ok(envelope(request, self.store.page(request, wanted, ("row",))))
 

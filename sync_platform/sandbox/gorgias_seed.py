@@ -1,7 +1,8 @@
 """The seeded world as rows of the twin of Gorgias, written in bulk.
 
 Some customers came from elsewhere already: every fifth has foreign keys in `data`, every seventh an `external_id` of
-another integration; a writer has to keep both. History before the start of the sandbox has no events.
+another integration; a writer has to keep both. Of the history before the start of the sandbox the feed knows the
+creation of customers and tickets [switch seeded_events].
 """
 
 import json
@@ -10,16 +11,18 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from sync_platform.sandbox import gorgias_shapes as shapes
+from sync_platform.sandbox import gorgias_teams as teams
 from sync_platform.sandbox.gorgias_fields import LANGUAGES, micros
 from sync_platform.sandbox.gorgias_http import dump
 from sync_platform.sandbox.gorgias_messages import EXCERPT
-from sync_platform.sandbox.gorgias_store import FIRST_ID, Store
+from sync_platform.sandbox.gorgias_store import FIRST_ID, Store, stamp
 from sync_platform.sandbox.people import Agent, Case, Person, View
 
 T = TypeVar("T")
 BATCH = 2_000
 SUPPORT = "support@gorgias-sandbox.test"
 SNOOZE_US = 3 * 86_400_000_000
+_REASONS = ("Order::Status", "Order::Return", "Product::Question", "Other")
 
 
 def staff(store: Store, owner_email: str) -> int:
@@ -53,8 +56,11 @@ class Seeder:
         self.store = store
         self.agents: dict[int, dict[str, Any]] = {}
         self.tags: dict[str, dict[str, Any]] = {}
-        self.next = {kind: store.new_id(kind) for kind in ("channels", "messages", "surveys", "tags")}
+        self.next = {kind: store.new_id(kind) for kind in ("channels", "messages", "surveys", "tags", "events")}
         self.bot: dict[str, Any] = {}
+        self.teams: list[dict[str, Any]] = []
+        self.fields = {label: number for number, label in store.all("SELECT id, label FROM custom_fields")}
+        self.with_events = store.on("seeded_events")
 
     def run(self, people: Iterable[Person], cases: Iterable[Case], agents: Iterable[Agent]) -> None:
         """Write everything in one transaction."""
@@ -78,6 +84,33 @@ class Seeder:
             number = self.store.new_id("users")
             self.agents[agent.n] = insert_user(self.store, number, agent.email, agent.name, role="agent", at=at)
         self.bot = json.loads(self.store.one("SELECT row FROM users WHERE role = 'bot'")[0])
+        ids = [user["id"] for user in self.agents.values()]
+        for name, emoji, members in (("First line", ":wave:", ids[::2]), ("Returns", ":package:", ids[1::2])):
+            given = {"name": name, "decoration": {"emoji": emoji}, "members": members}
+            self.teams.append({"id": teams.insert(self.store, given, at), "name": name, "decoration": {"emoji": emoji}})
+
+    def _values(self, **given: str | None) -> dict[str, Any]:
+        """Custom-field values as rows hold them; names are the labels with underscores."""
+        found = {self.fields.get(name.replace("_", " ")): value for name, value in given.items() if value is not None}
+        return {str(n): {"id": n, "value": value, "prediction": None} for n, value in found.items() if n is not None}
+
+    def _events(self, kind: str, object_type: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """The creation of rows (id, created, …) in the feed, at its time; nobody's doing."""
+        if self.with_events:
+            self.store.db.executemany(
+                "INSERT INTO events VALUES (?, ?, ?, ?, ?, NULL, ?, NULL)",
+                (self._event(kind, object_type, number, at) for number, at, *_ in rows),
+            )
+
+    def _event(self, kind: str, object_type: str, object_id: int, at: int) -> tuple[int, int, str, int, str, str]:
+        number = self._take("events")
+        # No text of it needs escaping, so that no JSON writer has to run for each of a million rows.
+        row = (
+            f'{{"id":{number},"context":"00000000-0000-4000-8000-{number:012x}","created_datetime":"{stamp(at)}",'
+            f'"data":null,"object_id":{object_id},"object_type":"{object_type}","type":"{kind}","user_id":null,'
+            f'"uri":"/api/events/{number}/"}}'
+        )
+        return number, at, object_type, object_id, kind, row
 
     def _people(self, people: list[Person]) -> None:
         rows, channel_rows = [], []
@@ -86,6 +119,7 @@ class Seeder:
             number = FIRST_ID["customers"] + person.n
             created, updated = micros(view.created_at), micros(view.updated_at)
             row = shapes.customer(number, _fields(person, view), created, updated)
+            row["custom_fields"] = self._values(Customer_tier=_tier(person))
             found = self._channels(view, created)
             channel_rows += [(i, number, kind, address, folded, p, a, b) for i, kind, address, folded, p, a, b in found]
             shown = shapes.channels(row, [(i, kind, address, p, a, b) for i, kind, address, _, p, a, b in found])
@@ -94,6 +128,7 @@ class Seeder:
                 (number, created, updated, row["external_id"], row["name"], row["language"], None, dump(row), extra)
             )
         self.store.db.executemany("INSERT INTO customers VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, NULL, NULL)", rows)
+        self._events("customer-created", "Customer", rows)
         self.store.db.executemany("INSERT INTO channels VALUES (?, ?, ?, ?, ?, ?, ?, ?)", channel_rows)
 
     def _channels(self, view: View, at: int) -> list[tuple[int, str, str, str, int, int, int]]:
@@ -121,6 +156,7 @@ class Seeder:
                 survey_rows.append(self._survey(case, number, owner_id))
         db = self.store.db
         db.executemany("INSERT INTO tickets VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", tickets)
+        self._events("ticket-created", "Ticket", tickets)
         db.executemany("INSERT INTO messages VALUES (?, ?, ?, ?, NULL)", message_rows)
         db.executemany("INSERT OR IGNORE INTO ticket_tags VALUES (?, ?)", links)
         db.executemany("INSERT INTO surveys VALUES (?, ?, ?, ?, ?, NULL)", survey_rows)
@@ -138,6 +174,7 @@ class Seeder:
             "via": case.channel if case.channel in ("email", "chat", "phone", "sms") else "api",
             "from_agent": bool(case.messages and case.messages[0].from_agent),
             "subject": case.subject,
+            "external_id": case.reference,
             "customer": owner,
             "assignee_user": self._assignee(case.agent),
             "tags": [self._tag(name) for name in dict.fromkeys(case.tags)],
@@ -150,7 +187,16 @@ class Seeder:
             "closed_datetime": micros(case.closed_at or case.updated_at) if closed else None,
             "snooze_datetime": updated + SNOOZE_US if case.status == "waiting" else None,
         }
-        return shapes.ticket(number, given, micros(case.created_at), updated)
+        if given["snooze_datetime"] and given["snooze_datetime"] > self.store.now():
+            self.store.snoozed(number, given["snooze_datetime"])
+        row = shapes.ticket(number, given, micros(case.created_at), updated)
+        if case.n % 4 == 1:
+            row["assignee_team"] = self.teams[case.n % len(self.teams)]
+        reason = _REASONS[case.n % len(_REASONS)] if closed else None
+        row["custom_fields"] = self._values(
+            Contact_reason=reason, Order_number=f"ORD-{case.n:06d}" if case.n % 6 == 2 else None
+        )
+        return row
 
     def _assignee(self, agent: int | None) -> dict[str, Any] | None:
         user = self.agents.get(agent) if agent is not None else None
@@ -193,6 +239,10 @@ class Seeder:
         return number, at, ticket_id, owner_id, dump(shapes.survey(number, given, at))
 
 
+def _tier(person: Person) -> str | None:
+    return ("bronze", "silver", "gold")[person.n % 3] if person.n % 5 == 2 else None
+
+
 def _fields(person: Person, view: View) -> dict[str, Any]:
     language = view.language if view.language in LANGUAGES else None
     return {
@@ -201,9 +251,7 @@ def _fields(person: Person, view: View) -> dict[str, Any]:
         "language": language,
         "note": view.note,
         "external_id": f"shop-{person.n:07d}" if person.n % 7 == 3 else None,
-        "data": {"loyalty": {"tier": ("bronze", "silver", "gold")[person.n % 3], "points": person.n * 10}}
-        if person.n % 5 == 2
-        else None,
+        "data": {"loyalty": {"tier": _tier(person), "points": person.n * 10}} if _tier(person) else None,
         "meta": {"name_set_via": "email" if view.emails else "agent"},
     }
 

@@ -167,6 +167,11 @@ def ticket_detail(
     }
 
 
+def attachments(given: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+    """Attachments as answers show them: each gains `public`, an empty list comes back as null [recorded]."""
+    return [{**entry, "public": True} for entry in given or []] or None
+
+
 def message(number: int, ticket_id: int, given: dict[str, Any], created: int) -> dict[str, Any]:
     """A message; it has no updated_datetime. Imported ones keep `stripped_*` null [recorded]."""
     html, plain = given.get("body_html"), given.get("body_text")
@@ -194,8 +199,7 @@ def message(number: int, ticket_id: int, given: dict[str, Any], created: int) ->
         "stripped_text": None,
         "stripped_html": None,
         "stripped_signature": None,
-        # Empty lists come back as null, attachments gain `public` [recorded].
-        "attachments": [{**entry, "public": True} for entry in given.get("attachments") or []] or None,
+        "attachments": attachments(given.get("attachments")),
         "macros": None,
         "actions": given.get("actions"),
         "headers": given.get("headers"),

@@ -11,17 +11,18 @@ import binascii
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sync_platform.sandbox import gorgias_fields as fields
 from sync_platform.sandbox.gorgias_http import EXISTS, ApiError, Request, dump
 from sync_platform.sandbox.world import World
 
+NEVER = 1 << 62  # microseconds beyond every year that can be shown
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Ids have nine digits on the accounts seen in 2025; each kind starts elsewhere so that a mix-up shows.
 FIRST_ID = {
@@ -155,6 +156,22 @@ class Page:
         return dump(found)
 
 
+class Watch(Protocol):
+    """Who is told of every change: what follows from it may be written in the same transaction."""
+
+    def begin(self) -> None:
+        """A write begins; whatever was told before and not committed never happened."""
+
+    def told(self, event: dict[str, Any]) -> None:
+        """An event of the write."""
+
+    def closing(self) -> None:
+        """The write is complete, its commit comes next."""
+
+    def committed(self) -> None:
+        """The write stands."""
+
+
 class Store:
     """The one connection, the world's time and switches, ids, events and mail of the transaction that runs."""
 
@@ -171,6 +188,14 @@ class Store:
         self._context = ""
         self._mail: list[dict[str, Any]] = []
         self.unsent: list[int] = []
+        self.watch: Watch | None = None
+        # Work that waits for its time, by name: each does what is due and gives the next moment in microseconds,
+        # or None when nothing is left; then it goes from here.
+        self.chores: dict[str, Callable[[], int | None]] = {}
+        self.wake_at = NEVER  # the earliest end of a snooze
+        self.wake: Callable[[], int | None] = lambda: None  # the chore that ends snoozes
+        self.view_past = False  # whether what writes replace is kept, for views that lag
+        self.before_write: list[Callable[[], None]] = []
 
     def extend(self, schema: str, tables: Sequence[str], first_ids: Mapping[str, int]) -> None:
         """Add a part's own tables: statements that may run again, the tables that a reset empties, where ids begin."""
@@ -228,13 +253,22 @@ class Store:
         self.run("INSERT OR REPLACE INTO facts VALUES (?, ?)", name, value)
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """One write, whole or not at all; its events share one context, its mail leaves at the commit."""
+    def writing(self, context: str | None = None) -> Iterator[None]:
+        """One write, whole or not at all; its events share one context, its mail leaves at the commit.
+
+        `context`: that of the write which this one follows from; events linked by cause share it [doc].
+        """
+        for prepare in self.before_write:
+            prepare()
         self.db.execute("BEGIN IMMEDIATE")
-        self._context, self._mail = str(uuid.uuid4()), []
+        self._context, self._mail = context or str(uuid.uuid4()), []
         waiting = len(self.unsent)
         try:
+            if self.watch:
+                self.watch.begin()
             yield
+            if self.watch:
+                self.watch.closing()
             self.db.execute("COMMIT")
         except BaseException:
             self.db.execute("ROLLBACK")
@@ -242,6 +276,19 @@ class Store:
             del self.unsent[waiting:]
             raise
         self.world.outbox.extend(self._mail)
+        if self.watch:
+            self.watch.committed()
+
+    def do_chores(self) -> int | None:
+        """Do all work that is due; gives when the next is, in microseconds."""
+        following = []
+        for name in tuple(self.chores):
+            chore = self.chores.pop(name)
+            due = chore()
+            if due is not None:
+                self.chores.setdefault(name, chore)
+                following.append(due)
+        return min(following, default=None)
 
     def mail(self, entry: dict[str, Any]) -> None:
         """Put a mail into the outbox when the transaction commits."""
@@ -267,6 +314,14 @@ class Store:
             "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
             number, at, object_type, object_id, kind, user_id, dump(row),
         )  # fmt: skip
+        if self.watch:
+            self.watch.told(row)
+
+    def snoozed(self, ticket_id: int, at: int) -> None:
+        """Remember that a snoozed ticket wakes at a time; at once when that is over already."""
+        self.run("INSERT OR IGNORE INTO snoozes VALUES (?, ?)", at, ticket_id)
+        self.wake_at = min(self.wake_at, at)
+        self.chores["snoozes"] = self.wake
 
     def listing(
         self, table: str, orders: dict[str, Sort], asked: dict[str, Any], *, fallback: str | None = None

@@ -65,8 +65,7 @@ def after_close(store: Store, ticket: dict[str, Any], actor: Actor) -> None:
         return
     now = store.now()
     given = {"ticket_id": ticket["id"], "customer_id": owner["id"], "sent_datetime": now, "should_send_datetime": now}
-    number = create(store, given, Actor(None, actor.by))
-    store.event("satisfaction-survey-sent", "SatisfactionSurvey", number, None)
+    create(store, given, Actor(None, actor.by))
     to = [owner["email"]] if owner["email"] else []
     store.mail({"at": stamp(now), "ticket_id": ticket["id"], "to": to, "kind": "survey", "by": actor.by})
 
@@ -81,7 +80,9 @@ def _check_ends(store: Store, given: dict[str, Any]) -> None:
 
 
 def _scored(store: Store, old: dict[str, Any] | None, row: dict[str, Any], actor: Actor) -> None:
-    """A new score gets its time, an event, and by switch moves the ticket's updated_datetime."""
+    """Sending has an event; a new score gets its time, an event, and by switch moves the ticket's updated_datetime."""
+    if row["sent_datetime"] and not (old and old["sent_datetime"]):
+        store.event("satisfaction-survey-sent", "SatisfactionSurvey", row["id"], actor.user_id)
     if row["score"] is None or (old and old["score"] == row["score"]):
         return
     row["scored_datetime"] = row["scored_datetime"] or stamp(store.now())

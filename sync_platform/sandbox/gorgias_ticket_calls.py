@@ -6,9 +6,11 @@ from sync_platform.sandbox import gorgias_fields as fields
 from sync_platform.sandbox import gorgias_messages as messages
 from sync_platform.sandbox import gorgias_tags as tags
 from sync_platform.sandbox import gorgias_tickets as tickets
-from sync_platform.sandbox.gorgias_customer_calls import channel, no_values, put_reply
+from sync_platform.sandbox import gorgias_views as views
+from sync_platform.sandbox.gorgias_custom_fields import VALUES, pruned
+from sync_platform.sandbox.gorgias_customer_calls import ONE, channel, put_reply
 from sync_platform.sandbox.gorgias_embedded import remove_ticket, save_ticket
-from sync_platform.sandbox.gorgias_http import Reply, Request, Routes, add, dump, not_found, ok
+from sync_platform.sandbox.gorgias_http import Contract, Reply, Request, Routes, add, dump, not_found, ok
 from sync_platform.sandbox.gorgias_store import PAGING, Actor, Store, envelope, paging, sorts, stamp
 
 ORDERS = sorts("created", "updated")
@@ -87,15 +89,14 @@ CHANGE: dict[str, fields.Check] = {
     "spam": fields.boolean(),
     "customer": _CUSTOMER,
     "assignee_user": fields.nested({"id": fields.integer(null=True)}, null=True),
-    # This account has no teams: only unassigning fits.
-    "assignee_team": fields.nested({"id": fields.integer(low=1, high=0, null=True)}, null=True),
+    "assignee_team": fields.nested({"id": fields.integer(null=True)}, null=True),
     "language": fields.one_of(fields.LANGUAGES, null=True),
     "subject": fields.text(longest=998),
     "meta": fields.mapping,
     "tags": fields.many(
         fields.nested({"name": fields.text(shortest=1, longest=256, null=False)}, required=("name",)), null=True
     ),
-    "custom_fields": no_values,
+    "custom_fields": VALUES,
     "is_unread": fields.boolean(),
     **{name: fields.moment() for name in tickets.TIMES},
     # In the write schemas [doc]; whether it has an effect is a switch.
@@ -120,6 +121,8 @@ _TAG_BODY: dict[str, fields.Check] = {
     "ids": fields.many(fields.integer()),
     "names": fields.many(fields.text(shortest=1, longest=256, null=False)),
 }
+_ACTION: dict[str, fields.Check] = {"action": fields.one_of(("force", "retry", "cancel"))}
+MESSAGES: dict[str, fields.Check] = {**paging(MESSAGE_ORDERS), "ticket_id": fields.integer()}
 
 
 class TicketCalls:
@@ -131,31 +134,44 @@ class TicketCalls:
     def register(self, routes: Routes) -> None:
         """Add the routes."""
         one, theirs = "/api/tickets/{id}", "/api/tickets/{id}/messages"
-        for method, path, handler, verb in (
-            ("GET", "/api/tickets", self.page, "list tickets"),
-            ("POST", "/api/tickets", self.create, "create ticket"),
-            ("GET", one, self.get, "get ticket"),
-            ("PUT", one, self.change, "update ticket"),
-            ("DELETE", one, self.delete, "delete ticket"),
-            ("GET", f"{one}/tags", self.tags, "list ticket tags"),
-            ("POST", f"{one}/tags", self.add_tags, "add ticket tags"),
-            ("PUT", f"{one}/tags", self.set_tags, "set ticket tags"),
-            ("DELETE", f"{one}/tags", self.remove_tags, "remove ticket tags"),
-            ("GET", "/api/messages", self.all_messages, "list messages"),
-            ("GET", theirs, self.messages, "list messages"),
-            ("POST", theirs, self.add_message, "create message"),
-            ("GET", theirs + "/{id}", self.get_message, "get message"),
-            ("PUT", theirs + "/{id}", self.change_message, "update message"),
-            ("DELETE", theirs + "/{id}", self.delete_message, "delete message"),
-        ):
-            add(routes, method, path, handler, scope="tickets", failure=f"Failed to {verb}")
+        new, tags = fields.nested(CREATE, required=("messages",)), fields.nested(_TAG_BODY)
+        message = fields.nested(MESSAGE, required=MESSAGE_REQUIRED)
+        put = Contract({200: "Ticket", 202: None}, body=fields.nested(CHANGE), errors=(409,))
+        gone = Contract({200: None, 204: None})
+        for method, path, handler, verb, contract in (
+            ("GET", "/api/tickets", self.page, "list tickets", Contract({200: "TicketPage"}, LIST)),
+            ("POST", "/api/tickets", self.create, "create ticket", Contract({201: "Ticket"}, body=new, errors=(409,))),
+            ("GET", one, self.get, "get ticket", Contract({200: "Ticket"}, ONE)),
+            ("PUT", one, self.change, "update ticket", put),
+            ("DELETE", one, self.delete, "delete ticket", Contract({204: None})),
+            ("GET", f"{one}/tags", self.tags, "list ticket tags", Contract({200: "TagSet"})),
+            ("POST", f"{one}/tags", self.add_tags, "add ticket tags", Contract({201: None}, body=tags)),
+            ("PUT", f"{one}/tags", self.set_tags, "set ticket tags", Contract({202: None}, body=tags)),
+            ("DELETE", f"{one}/tags", self.remove_tags, "remove ticket tags", Contract({204: None}, body=tags)),
+            ("GET", "/api/messages", self.all_messages, "list messages", Contract({200: "MessagePage"}, MESSAGES)),
+            ("GET", theirs, self.messages, "list messages", Contract({200: "MessagePage"}, PAGING)),
+            (
+                "POST", theirs, self.add_message, "create message",
+                Contract({201: "Message"}, _ACTION, body=message, errors=(409,)),
+            ),
+            ("GET", theirs + "/{id}", self.get_message, "get message", Contract({200: "Message"})),
+            (
+                "PUT", theirs + "/{id}", self.change_message, "update message",
+                Contract({202: "Message"}, _ACTION, body=message, errors=(409,)),
+            ),
+            ("DELETE", theirs + "/{id}", self.delete_message, "delete message", gone),
+        ):  # fmt: skip
+            add(routes, method, path, handler, scope="tickets", failure=f"Failed to {verb}", contract=contract)
 
     def page(self, request: Request) -> Reply:
         """GET list: compact rows; trashed tickets are in unless trashed=false [doc], spam always (a flag)."""
         asked = fields.query(request, LIST, repeated=("ticket_ids",))
         wanted = self.store.listing("tickets", ORDERS, asked)
-        if asked.get("view_id") is not None or asked.get("rule_id") is not None:
-            raise not_found()  # this account has no views and no rules
+        if asked.get("view_id") is not None:
+            condition, values = views.of_view(self.store, asked["view_id"], "ticket", request.caller.user_id)
+            wanted.add(condition, *values)
+        if asked.get("rule_id") is not None:
+            raise not_found()  # this account has no rules
         for name in ("customer_id", "external_id"):
             if asked.get(name) is not None:
                 wanted.add(f"{name} = ?", asked[name])
@@ -163,7 +179,10 @@ class TicketCalls:
             wanted.add(f"id IN ({', '.join('?' * len(asked['ticket_ids']))})", *asked["ticket_ids"])
         if asked.get("trashed") is False:
             wanted.add("trashed = 0")
-        return ok(envelope(request, self.store.page(request, wanted, ("row",)), total=True))
+        page = self.store.page(request, wanted, ("row",))
+        if self.store.switch("custom_fields_shown") != "always":
+            page.rows = [(pruned(self.store, text, asked=False, listed=True),) for (text,) in page.rows]
+        return ok(envelope(request, page, total=True))
 
     def create(self, request: Request) -> Reply:
         """POST: 201 with the whole ticket."""
@@ -175,8 +194,11 @@ class TicketCalls:
 
     def get(self, request: Request) -> Reply:
         """GET one, with customer and messages."""
-        fields.query(request, {"relationships": fields.one_of(("custom_fields",))})
-        return ok(self._text(request.ids[0]))
+        asked = fields.query(request, ONE)
+        text = self._text(request.ids[0])
+        if self.store.switch("custom_fields_shown") == "asked":
+            text = pruned(self.store, text, asked="relationships" in asked, listed=False)
+        return ok(text)
 
     def change(self, request: Request) -> Reply:
         """PUT: partial; tags replace; trashed_datetime moves to the trash and null brings back."""
@@ -234,7 +256,7 @@ class TicketCalls:
 
     def all_messages(self, request: Request) -> Reply:
         """GET /messages, by ticket_id or all."""
-        asked = fields.query(request, {**paging(MESSAGE_ORDERS), "ticket_id": fields.integer()})
+        asked = fields.query(request, MESSAGES)
         wanted = self.store.listing("messages", MESSAGE_ORDERS, asked)
         if asked.get("ticket_id") is not None:
             wanted.add("ticket_id = ?", asked["ticket_id"])
@@ -256,7 +278,7 @@ class TicketCalls:
 
     def add_message(self, request: Request) -> Reply:
         """POST: 201 with the message; it is sent later, so sent_datetime may be null."""
-        asked = fields.query(request, {"action": fields.one_of(("force", "retry", "cancel"))})
+        asked = fields.query(request, _ACTION)
         row = tickets.read(self.store, request.ids[0])
         given = fields.body(request, MESSAGE, MESSAGE_REQUIRED)
         actor = _actor(request)
@@ -272,7 +294,7 @@ class TicketCalls:
 
     def change_message(self, request: Request) -> Reply:
         """PUT: channel, from_agent and via are required; 202 with the message."""
-        fields.query(request, {"action": fields.one_of(("force", "retry", "cancel"))})
+        fields.query(request, _ACTION)
         row = tickets.read(self.store, request.ids[0])
         messages.read(self.store, row["id"], request.ids[1])
         given = fields.body(request, MESSAGE, MESSAGE_REQUIRED)

@@ -3,15 +3,17 @@
 import json
 from typing import Any
 
+from sync_platform.sandbox import gorgias_custom_fields as custom_fields
 from sync_platform.sandbox import gorgias_customers as customers
 from sync_platform.sandbox import gorgias_messages as messages
 from sync_platform.sandbox import gorgias_shapes as shapes
 from sync_platform.sandbox import gorgias_surveys as surveys
 from sync_platform.sandbox import gorgias_tags as tags
+from sync_platform.sandbox import gorgias_teams as teams
 from sync_platform.sandbox.gorgias_embedded import save_ticket, show_tags
 from sync_platform.sandbox.gorgias_fields import Invalid
 from sync_platform.sandbox.gorgias_http import dump, not_found
-from sync_platform.sandbox.gorgias_store import Actor, Store, stamp, stamp_or_none
+from sync_platform.sandbox.gorgias_store import Actor, Store, stamp, stamp_or_none, unstamp
 
 PLAIN = ("external_id", "status", "priority", "channel", "via", "from_agent", "spam", "language", "subject", "meta")
 TIMES = (
@@ -62,6 +64,8 @@ def create(store: Store, given: dict[str, Any], actor: Actor) -> int:
     if start.get("status") == "closed" and start.get("closed_datetime") is None:
         start["closed_datetime"] = now
     row = shapes.ticket(number, start, created, updated)
+    row["assignee_team"] = teams.embed(store, given.get("assignee_team"))
+    row["custom_fields"] = custom_fields.written(store, "Ticket", {}, given.get("custom_fields") or [])
     store.run(
         "INSERT INTO tickets VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
         number, created, updated, owner_id, row["external_id"], int(row["trashed_datetime"] is not None), dump(row),
@@ -86,6 +90,13 @@ def change(store: Store, ticket_id: int, given: dict[str, Any], actor: Actor) ->
     row.update({key: stamp_or_none(given[key]) for key in TIMES if key in given})
     if "assignee_user" in given:
         row["assignee_user"] = assignee(store, given["assignee_user"])
+    if "assignee_team" in given:
+        row["assignee_team"] = teams.embed(store, given["assignee_team"])
+    for key in ("custom_fields", "custom_values"):  # the list replaces by switch, `custom_values` is always partial
+        if key in given:
+            row["custom_fields"] = custom_fields.written(
+                store, "Ticket", row["custom_fields"], given[key], partial=key == "custom_values"
+            )
     if given.get("customer"):
         row["customer"] = shapes.compact(customers.read(store, customers.refer(store, given["customer"], actor))[0])
     now = store.now()
@@ -98,7 +109,8 @@ def change(store: Store, ticket_id: int, given: dict[str, Any], actor: Actor) ->
         row["tags"] = show_tags(store, ticket_id, bump=False)["tags"]
     if row != before or store.on("unchanged_put_moves_updated"):
         honoured = given.get("updated_datetime") if store.on("written_updated_honoured") else None
-        row["updated_datetime"] = stamp(honoured or now)
+        if not given.keys() <= {"custom_fields", "custom_values"} or store.on("custom_fields_move_updated"):
+            row["updated_datetime"] = stamp(honoured or now)
         save_ticket(store, row)
         _events(store, before, row, actor)
     if row["status"] == "closed" and before["status"] != "closed":
@@ -141,12 +153,28 @@ def _created_marks(store: Store, row: dict[str, Any], actor: Actor) -> None:
         owner, extra = customers.read(store, row["customer"]["id"])
         owner["updated_datetime"] = stamp(store.now())
         customers.save(store, owner, extra["integrations"])
-    if row["assignee_user"]:
-        store.event("ticket-assigned", "Ticket", row["id"], actor.user_id)
+    for name, kind in _MARKS.items():
+        if row[name]:
+            store.event(kind, "Ticket", row["id"], actor.user_id)
+    if row["snooze_datetime"] and unstamp(row["snooze_datetime"]) > store.now():  # an import's may be over: it stays
+        store.snoozed(row["id"], unstamp(row["snooze_datetime"]))
     if row["status"] == "closed":
         store.event("ticket-closed", "Ticket", row["id"], actor.user_id)
         if store.on("survey_when_created_closed"):
             surveys.after_close(store, row, actor)
+
+
+_MARKS = {
+    "assignee_user": "ticket-assigned",
+    "assignee_team": "ticket-team-assigned",
+    "spam": "ticket-marked-spam",
+    "trashed_datetime": "ticket-trashed",
+    "snooze_datetime": "ticket-snoozed",
+}
+
+
+def _id(embedded: dict[str, Any] | None) -> int | None:
+    return embedded["id"] if embedded else None
 
 
 def _events(store: Store, before: dict[str, Any], row: dict[str, Any], actor: Actor) -> None:
@@ -164,10 +192,14 @@ def _events(store: Store, before: dict[str, Any], row: dict[str, Any], actor: Ac
         tell("ticket-marked-spam" if row["spam"] else "ticket-unmarked-spam")
     if row["snooze_datetime"] and before["snooze_datetime"] != row["snooze_datetime"]:
         tell("ticket-snoozed")
+        store.snoozed(row["id"], unstamp(row["snooze_datetime"]))
     if before["subject"] != row["subject"]:
         tell("ticket-subject-updated", {"old_subject": before["subject"], "new_subject": row["subject"]})
-    if before["assignee_user"] != row["assignee_user"]:
-        tell("ticket-assigned" if row["assignee_user"] else "ticket-unassigned")
+    if _id(before["assignee_user"]) != _id(row["assignee_user"]):
+        ends = {"old_assignee_user_id": _id(before["assignee_user"]), "new_assignee_user_id": _id(row["assignee_user"])}
+        tell("ticket-assigned" if row["assignee_user"] else "ticket-unassigned", ends)
+    if _id(before["assignee_team"]) != _id(row["assignee_team"]):
+        tell("ticket-team-assigned" if row["assignee_team"] else "ticket-team-unassigned")
     old, new = before["customer"], row["customer"]
     if (old or {}).get("id") != (new or {}).get("id"):
         tell("ticket-customer-updated", {"old_customer": old, "new_customer": new})

@@ -1,6 +1,5 @@
 """HubSpot's side of the sandbox: the vendor API as an ASGI app, its store as the control port reads and edits it."""
 
-import asyncio
 import uuid
 import zlib
 from collections.abc import Iterable
@@ -9,18 +8,24 @@ from typing import Any
 
 from sync_platform.sandbox import hubspot_switches
 from sync_platform.sandbox.hubspot_account import Account, Pipelines
+from sync_platform.sandbox.hubspot_admin import KINDS_OF_SETTINGS, Admin
 from sync_platform.sandbox.hubspot_associations import Associations
 from sync_platform.sandbox.hubspot_batch import Batch
+from sync_platform.sandbox.hubspot_custom import CustomTypes
+from sync_platform.sandbox.hubspot_feeds import KINDS as KINDS_OF_FEEDS
+from sync_platform.sandbox.hubspot_feeds import Feeds
 from sync_platform.sandbox.hubspot_http import Api, Parts
-from sync_platform.sandbox.hubspot_kinds import CONTACTS, KINDS, NOTES, TICKETS, Kind, ties
+from sync_platform.sandbox.hubspot_kinds import CONTACTS, TICKETS, Kind, ties
+from sync_platform.sandbox.hubspot_labels import Labels
 from sync_platform.sandbox.hubspot_limits import Limits
+from sync_platform.sandbox.hubspot_oauth import OAuth
 from sync_platform.sandbox.hubspot_objects import Objects
 from sync_platform.sandbox.hubspot_properties import Properties
 from sync_platform.sandbox.hubspot_records import Records
 from sync_platform.sandbox.hubspot_schema import Schema
 from sync_platform.sandbox.hubspot_search import Search
 from sync_platform.sandbox.hubspot_seed import USER_ID, Seeding
-from sync_platform.sandbox.hubspot_store import LIVE, Row, Source, Store
+from sync_platform.sandbox.hubspot_store import ARCHIVED, LIVE, Row, Source, Store
 from sync_platform.sandbox.hubspot_ties import Ties
 from sync_platform.sandbox.hubspot_wire import Refusal, stamp, to_ms
 from sync_platform.sandbox.people import Agent, Case, Person
@@ -32,10 +37,6 @@ _NAMESPACE = uuid.UUID("6f1b6a52-0d3e-4f3c-9d53-5d8a1c1b7a10")
 class HubSpotSandbox:
     """One HubSpot account. Control calls may come from another thread than the app's."""
 
-    kinds: tuple[str, ...] = (
-        "contacts", "tickets", "companies", "notes", "owners", "pipelines", "properties", "associations",
-    )  # fmt: skip
-
     def __init__(self, world: World) -> None:
         self._world = world
         hubspot_switches.register(world.switches)
@@ -45,24 +46,46 @@ class HubSpotSandbox:
         self._client_secret = str(uuid.uuid5(_NAMESPACE, f"client secret {seed}"))
         self._lock = RLock()
         self._store = Store(world.data_dir / "hubspot.db", seed)
-        self._schema = Schema(self._store)
+        self._schema = Schema(self._store, self.portal_id)
         self._records = Records(world, self._store, self._schema, self.portal_id)
         self._links = Ties(self._records)
         self._objects = Objects(self._records, self._links, self.app_id)
         self._limits = Limits(world, self._records.switch)
+        self._admin = Admin(self._schema)
+        self._client_id = str(uuid.uuid5(_NAMESPACE, f"client id {seed}"))
+        self._oauth = OAuth(
+            self._store,
+            self._records.switch,
+            {
+                "client_id": self._client_id,
+                "client_secret": self._client_secret,
+                "app_id": self.app_id,
+                "hub_id": self.portal_id,
+                "user_id": USER_ID,
+            },
+        )
+
+        app = {"app_id": self.app_id, "portal_id": self.portal_id, "client_secret": self._client_secret}
+        self._feeds = Feeds(world, self._lock, self._records, self._objects, app)
 
     def app(self) -> Api:
         """The vendor API: authentication, limits, call log and all."""
         records, objects = self._records, self._objects
+        properties = Properties(records)
         parts = Parts(
             objects,
             Batch(records, objects, self._links, self._world.seed),
             Search(records, objects),
             Associations(records, self._links),
-            Properties(records),
+            properties,
             Pipelines(records),
             Account(records, objects, self._token, self.app_id),
             records.switch,
+            self._schema,
+            self._oauth,
+            Labels(records),
+            CustomTypes(records, properties),
+            self._feeds,
         )
         return Api(self._world, self._token, self._lock, self._limits, parts)
 
@@ -72,12 +95,14 @@ class HubSpotSandbox:
             "access_token": self._token,
             "portal_id": self.portal_id,
             "app_id": self.app_id,
+            "client_id": self._client_id,
             "client_secret": self._client_secret,
+            "developer_api_key": self._feeds.developer_api_key,
         }
 
     async def call_out(self) -> None:
         """Carry out calls to other servers as they fall due, until cancelled."""
-        await asyncio.Event().wait()
+        await self._feeds.run()
 
     def identity(self) -> str:
         """The portal id."""
@@ -94,6 +119,8 @@ class HubSpotSandbox:
             self._store.clear()
             self._schema.load()
             self._limits.clear()
+            self._oauth.load()
+            self._feeds.clear()
 
     def close(self) -> None:
         """Close the store's file."""
@@ -101,6 +128,13 @@ class HubSpotSandbox:
             self._store.close()
 
     # the control port
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What the store holds: records of every kind, then settings."""
+        first = ("contacts", "tickets", "companies", "notes")
+        others = (name for name in self._schema.kinds.by_name if name not in first)
+        return (*first, *others, "owners", "pipelines", "properties", "associations", "rules", *KINDS_OF_FEEDS)
 
     def state(self, kind: str, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """The store without lag or limits: (rows by ascending id, where the next page starts after).
@@ -114,10 +148,12 @@ class HubSpotSandbox:
         except ValueError:
             raise ValueError("after must be the id of a row") from None
         with self._lock:
-            if kind in KINDS:
-                return self._record_state(KINDS[kind], start, limit)
+            if kind in self._schema.kinds.by_name:
+                return self._record_state(self._schema.kinds.by_name[kind], start, limit)
             if kind == "associations":
                 return self._tie_state(start, limit)
+            if kind in KINDS_OF_FEEDS:
+                return self._feeds.state(kind, start, limit)
             rows = self._setting_state(kind)
         page = rows[start : start + limit]
         return page, str(start + limit) if start + limit < len(rows) else None
@@ -125,9 +161,7 @@ class HubSpotSandbox:
     def _record_state(self, kind: Kind, start: int, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         rows = self._store.page(kind, start, limit + 1, None)
         shown = [self._detail(row) for row in rows[:limit]]
-        for other in KINDS.values():
-            if other is not kind and other is not NOTES and kind is not NOTES:
-                self._objects.add_associations(shown, kind, [other.name])
+        self._objects.add_all_associations(shown, kind)
         return shown, str(rows[limit - 1].id) if len(rows) > limit else None
 
     def _detail(self, row: Row) -> dict[str, Any]:
@@ -142,12 +176,13 @@ class HubSpotSandbox:
         found = self._store.db.execute(
             "SELECT seq, a, a_id, b, b_id, type_id FROM ties WHERE seq>? ORDER BY seq LIMIT ?", (start, limit + 1)
         ).fetchall()
+        kinds = self._schema.kinds.by_name
         rows = [
             {
                 "id": str(seq),
-                "fromObjectTypeId": KINDS[a].type_id,
+                "fromObjectTypeId": kinds[a].type_id,
                 "fromObjectId": str(a_id),
-                "toObjectTypeId": KINDS[b].type_id,
+                "toObjectTypeId": kinds[b].type_id,
                 "toObjectId": str(b_id),
                 "associationTypeId": type_id,
             }
@@ -159,29 +194,42 @@ class HubSpotSandbox:
         if kind == "owners":
             return [doc for _, doc in sorted(self._schema.owners.items(), key=lambda item: int(item[0]))]
         if kind == "pipelines":
-            return [doc for _, doc in sorted(self._schema.pipelines["tickets"].items())]
-        return [{**prop.doc, "objectType": name} for name, one in KINDS.items() for prop in self._schema.every(one)]
+            lines = self._schema.pipelines
+            return [doc for name in ("tickets", "deals") for _, doc in sorted(lines[name].items())]
+        if kind == "rules":
+            return self._admin.rules()
+        by_name = self._schema.kinds.by_name
+        return [{**prop.doc, "objectType": name} for name, one in by_name.items() for prop in self._schema.every(one)]
 
     def edit(self, kind: str, id: str | None, set: dict[str, Any], delete: bool, by: str) -> dict[str, Any]:
         """Create, change or archive a record as a person in HubSpot's UI (history: CRM_UI with a user id).
 
-        `set` holds properties; "contact" (for tickets) the id of the one associated contact, None for nobody.
+        `set` holds properties; "contact" (for tickets) the id of the one associated contact, None for nobody;
+        {"restore": true} takes an archived record out of the recycle bin, as only a person can. The kinds owners and
+        rules are the administrator's settings.
         Raises KeyError for an unknown kind or id, ValueError for values that HubSpot refuses.
         """
-        found = KINDS.get(kind)
+        if kind in KINDS_OF_SETTINGS:
+            with self._lock, self._store.transaction():
+                return self._admin.edit(kind, id, set, to_ms(self._world.clock.now()), delete=delete)
+        if kind == "subscriptions":
+            with self._lock, self._store.transaction():
+                return self._feeds.edit(id, set, delete=delete)
+        found = self._schema.kinds.by_name.get(kind)
         if found is None:
-            raise KeyError(f"hubspot can't edit {kind!r}; editable: {', '.join(KINDS)}")
+            raise KeyError(f"hubspot can't edit {kind!r}; editable: {', '.join(self._schema.kinds.by_name)}")
         now_ms, source, props = to_ms(self._world.clock.now()), _person(by), dict(set)
         has_contact, contact = "contact" in props, props.pop("contact", None)
         if has_contact and found is not TICKETS:
             raise ValueError("only a ticket has a contact")
         try:
-            with self._lock, self._store.transaction():
-                row = None if id is None else self._live(found, id)
+            with self._lock, self._store.transaction(), self._feeds.changes.by(source):
+                restored = props.pop("restore", False)
+                row = self._restored(found, id, now_ms) if restored else self._wanted(found, id)
                 if delete:
                     if row is None:
                         raise ValueError("nothing to delete: no id")
-                    self._records.archive(row, now_ms, self._links.forget)
+                    self._records.archive(row, now_ms, self._links.shelve)
                     return self._detail(row)
                 if row is None:
                     row = self._records.create(found, self._completed(found, props), source, now_ms, ui=True)
@@ -199,7 +247,21 @@ class HubSpotSandbox:
 
     def _completed(self, kind: Kind, props: dict[str, Any]) -> dict[str, Any]:
         """What the UI's form fills in by itself."""
-        return {"hs_pipeline": "0", "hs_pipeline_stage": "1", **props} if kind is TICKETS else props
+        if kind is TICKETS:
+            return {"hs_pipeline": "0", "hs_pipeline_stage": "1", **props}
+        if "hs_timestamp" in kind.required:
+            return {"hs_timestamp": str(to_ms(self._world.clock.now())), **props}
+        return props
+
+    def _wanted(self, kind: Kind, text: str | None) -> Row | None:
+        return None if text is None else self._live(kind, text)
+
+    def _restored(self, kind: Kind, text: str | None, now_ms: int) -> Row:
+        self._records.empty_bin(kind, now_ms)
+        row = self._store.get(kind, int(text)) if text is not None and text.isdigit() else None
+        if row is None or row.state != ARCHIVED:
+            raise KeyError(f"hubspot has no archived record with this id among {kind.name}")
+        return self._records.restore(row, now_ms, self._links.unshelve)
 
     def _live(self, kind: Kind, text: str) -> Row:
         row = self._store.get(kind, int(text)) if text.isdigit() else None
@@ -219,14 +281,15 @@ class HubSpotSandbox:
 
     def merge(self, kind: str, from_id: str, into_id: str) -> dict[str, Any]:
         """Merge two records as a person in the UI; the answer is the survivor. Raises KeyError, ValueError."""
-        found = KINDS.get(kind)
-        if found is None or found is NOTES:
+        found = self._schema.kinds.by_name.get(kind)
+        if found is None or not found.mergeable:
             raise KeyError(f"hubspot can't merge {kind!r}")
         now_ms = to_ms(self._world.clock.now())
         with self._lock:
             into, from_ = self._live(found, into_id), self._live(found, from_id)
             try:
-                return self._detail(self._objects.merge_rows(found, into.id, from_.id, now_ms))
+                with self._feeds.changes.by(_person("person")):
+                    return self._detail(self._objects.merge_rows(found, into.id, from_.id, now_ms))
             except Refusal as refusal:
                 raise ValueError(refusal.message) from None
 

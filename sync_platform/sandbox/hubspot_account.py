@@ -7,25 +7,23 @@ e-mail calls isn't established: an object with `vid`, `email` and `secondary-ema
 
 # ruff: noqa: S608 - statements are put together from this package's own table and column names; values are bound
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sync_platform.sandbox.hubspot_kinds import CONTACTS, TICKETS, Kind
+from sync_platform.sandbox.hubspot_audits import Audits
+from sync_platform.sandbox.hubspot_kinds import CONTACTS, DEALS, Kind
+from sync_platform.sandbox.hubspot_oauth import SCOPES
 from sync_platform.sandbox.hubspot_objects import Objects
 from sync_platform.sandbox.hubspot_records import Records
 from sync_platform.sandbox.hubspot_store import LIVE
 from sync_platform.sandbox.hubspot_values import ValueProblem, email, invalid
+from sync_platform.sandbox.hubspot_versions import NEWEST
 from sync_platform.sandbox.hubspot_wire import Answer, Call, as_id, not_found, record_id, refuse, stamp
 
 ZONE = "America/New_York"
-SCOPES = (
-    "oauth", "tickets", "crm.objects.contacts.read", "crm.objects.contacts.write", "crm.objects.companies.read",
-    "crm.objects.companies.write", "crm.objects.tickets.read", "crm.objects.tickets.write", "crm.objects.owners.read",
-    "crm.schemas.contacts.read", "crm.schemas.contacts.write", "crm.schemas.companies.read",
-    "crm.schemas.companies.write", "crm.schemas.tickets.read", "crm.schemas.tickets.write",
-)  # fmt: skip
 Doc = dict[str, Any]
 
 
@@ -43,9 +41,26 @@ class Pipelines:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._schema = records.schema
+        self._audits = Audits(records.store, records.portal_id)
 
     def serve(self, call: Call, kind: Kind, rest: Sequence[str]) -> Answer:
-        """Dispatch below /pipelines/{type}. Raises Refusal."""
+        """Serve what is below /pipelines/{type}. Raises Refusal."""
+        if call.method == "GET" and rest[-1:] == ["audit"]:
+            return self._audits.page(kind, rest[:-1], known=self._known(kind, rest[:-1]))
+        answer = self._serve(call, kind, rest)
+        if call.method != "GET":
+            self._audits.note(call.method, kind, rest, answer.body, call.now_ms)
+        return answer
+
+    def _known(self, kind: Kind, rest: Sequence[str]) -> bool:
+        match rest:
+            case (line,):
+                return line in self._schema.pipelines[kind.name]
+            case (line, "stages", stage):
+                return self._schema.stage(kind, line, stage) is not None
+        return False
+
+    def _serve(self, call: Call, kind: Kind, rest: Sequence[str]) -> Answer:
         lines = self._schema.pipelines[kind.name]
         match (call.method, *rest):
             case ("GET",):
@@ -62,8 +77,8 @@ class Pipelines:
         raise not_found()
 
     def _create(self, call: Call, kind: Kind) -> Answer:
-        if kind is not TICKETS:
-            refuse(400, f"{kind.upper} can't have pipelines here", "VALIDATION_ERROR")
+        if kind.line_names is None:
+            refuse(400, f"{kind.upper} can't have pipelines", "VALIDATION_ERROR")
         given = call.fields("label", "displayOrder", "stages")
         at = stamp(call.now_ms)
         doc = {
@@ -76,7 +91,7 @@ class Pipelines:
             "stages": [],
         }
         for stage in given["stages"]:
-            doc["stages"].append(self._stage_doc(call, stage, len(doc["stages"])))
+            doc["stages"].append(self._stage_doc(call, kind, stage, len(doc["stages"])))
         self._put(kind, doc)
         return Answer(201, doc)
 
@@ -91,12 +106,10 @@ class Pipelines:
         ]
         return str(max([*used, *stages, 71_000_000]) + 1)
 
-    def _stage_doc(self, call: Call, given: Doc, n: int) -> Doc:
+    def _stage_doc(self, call: Call, kind: Kind, given: Doc, n: int) -> Doc:
         if not isinstance(given, dict) or not given.get("label"):
             refuse(400, "Invalid input JSON: some of required attributes are not set [label]", "VALIDATION_ERROR")
-        metadata = {key: str(value) for key, value in (given.get("metadata") or {}).items()}
-        state = metadata.setdefault("ticketState", "OPEN")
-        metadata["isClosed"] = "true" if state == "CLOSED" else "false"
+        metadata = _metadata(kind, given.get("metadata") or {})
         at = stamp(call.now_ms)
         return {
             "id": str(given.get("stageId") or int(self._next()) + n),
@@ -117,19 +130,24 @@ class Pipelines:
         if call.method == "GET":
             return Answer(200, doc)
         if call.method == "DELETE":
-            self._refuse_in_use(kind, "hs_pipeline", doc["id"])
+            self._refuse_in_use(call, kind, 0, doc["id"])
             with self._records.store.transaction():
                 self._schema.drop_pipeline(kind, doc["id"])
             return Answer(204)
-        given = call.fields()
+        given = call.fields(*(("label", "displayOrder", "stages") if call.method == "PUT" else ()))
         doc = {**doc, **{key: given[key] for key in ("label", "displayOrder") if key in given}}
         doc["updatedAt"] = stamp(call.now_ms)
         if call.method == "PUT":
-            doc["stages"] = [self._stage_doc(call, stage, n) for n, stage in enumerate(given.get("stages") or [])]
+            doc["stages"] = [self._stage_doc(call, kind, stage, n) for n, stage in enumerate(given.get("stages") or [])]
         self._put(kind, doc)
         return Answer(200, doc)
 
-    def _refuse_in_use(self, kind: Kind, name: str, value: str) -> None:
+    def _refuse_in_use(self, call: Call, kind: Kind, part: int, value: str) -> None:
+        """2026-09 refuses deleting what is in use [doc]; before, a parameter may ask for it, else the switch tells."""
+        asked = call.flag("validateReferencesBeforeDelete") or call.version == NEWEST
+        if not asked and self._records.switch("pipeline_delete_in_use") == "delete":
+            return
+        name = (kind.line_names or ("", ""))[part]
         used = self._records.store.db.execute(
             f"SELECT 1 FROM {kind.name} WHERE state={LIVE} AND json_extract(props,'$.{name}')=? LIMIT 1", (value,)
         ).fetchone()
@@ -141,7 +159,7 @@ class Pipelines:
         if not rest:
             if call.method == "GET":
                 return Answer(200, {"results": stages})
-            new = self._stage_doc(call, call.fields("label"), len(stages))
+            new = self._stage_doc(call, kind, call.fields("label"), len(stages))
             self._put(kind, {**line, "stages": [*stages, new]})
             return Answer(201, new)
         old = next((stage for stage in stages if stage["id"] == rest[0]), None)
@@ -150,14 +168,31 @@ class Pipelines:
         if call.method == "GET":
             return Answer(200, old)
         if call.method == "DELETE":
-            self._refuse_in_use(kind, "hs_pipeline_stage", old["id"])
+            self._refuse_in_use(call, kind, 1, old["id"])
             self._put(kind, {**line, "stages": [stage for stage in stages if stage is not old]})
             return Answer(204)
-        given = call.fields()
-        new = self._stage_doc(call, {**old, **given, "stageId": old["id"]}, old["displayOrder"])
+        given = call.fields(*(("label", "displayOrder", "metadata") if call.method == "PUT" else ()))
+        new = self._stage_doc(call, kind, {**old, **given, "stageId": old["id"]}, old["displayOrder"])
         new["createdAt"] = old["createdAt"]
         self._put(kind, {**line, "stages": [new if stage is old else stage for stage in stages]})
         return Answer(200, new)
+
+
+def _metadata(kind: Kind, given: Doc) -> dict[str, str]:
+    """A stage's metadata: values are strings. Raises Refusal(400) for a deal stage without a probability."""
+    if not isinstance(given, dict):
+        refuse(400, "Invalid input JSON: metadata must be an object", "VALIDATION_ERROR")
+    metadata = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in given.items()}
+    if kind is DEALS:
+        if not re.fullmatch(r"0?\.\d+|0|1|1\.0+", metadata.get("probability", "")):
+            refuse(400, "The probability of a deal stage must be from 0.0 to 1.0", "VALIDATION_ERROR")
+        metadata.setdefault("isClosed", str(float(metadata["probability"]) in (0.0, 1.0)).lower())
+        return metadata
+    state = metadata.setdefault("ticketState", "OPEN")
+    if state not in ("OPEN", "CLOSED"):
+        refuse(400, "ticketState must be OPEN or CLOSED", "VALIDATION_ERROR")
+    metadata["isClosed"] = "true" if state == "CLOSED" else "false"
+    return metadata
 
 
 class Account:
@@ -173,7 +208,11 @@ class Account:
         """GET /owners and /owners/{id}."""
         owners = self._records.schema.owners
         if rest:
-            key = "userId" if call.text("idProperty") == "userId" else "id"
+            key = call.text("idProperty") or "id"
+            if key not in ("id", "userId"):
+                refuse(400, "idProperty must be id or userId", "VALIDATION_ERROR")
+            # An archived owner has no user any more, but is found by the one that he was.
+            key = "userIdIncludingInactive" if key == "userId" else key
             found = next((doc for doc in owners.values() if str(doc[key]) == rest[0]), None)
             if found is None or found["archived"] != call.flag("archived"):
                 raise not_found()

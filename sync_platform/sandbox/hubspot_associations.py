@@ -7,10 +7,11 @@ has none is a 207 with NO_ASSOCIATIONS_FOUND, not an empty row [recorded]; DELET
 
 from typing import Any
 
-from sync_platform.sandbox.hubspot_kinds import Kind, Tie, kind_of, tie_of, ties
+from sync_platform.sandbox.hubspot_kinds import Kind, Tie, ties
 from sync_platform.sandbox.hubspot_records import Records
 from sync_platform.sandbox.hubspot_store import LIVE, Row
 from sync_platform.sandbox.hubspot_ties import Ties
+from sync_platform.sandbox.hubspot_versions import completed
 from sync_platform.sandbox.hubspot_wire import Answer, Call, Refusal, as_id, record_id, refuse, stamp
 
 PAGE_MAX, WRITES_MAX, READS_MAX = 500, 2_000, 1_000
@@ -39,12 +40,16 @@ class Associations:
     def _shown(self, a: Kind, id_: int, b: Kind, after: int, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         found = sorted(self._links.of(a, [id_], b)[id_].items())
         page = [(to_id, type_ids) for to_id, type_ids in found if to_id > after]
-        known = {tie.type_id: tie for tie in ties(a, b)}
+        known = {tie.type_id: tie for tie in self._records.schema.ties(a, b)}
         shown = [
-            {"toObjectId": to_id, "associationTypes": [known[type_id].shown() for type_id in type_ids]}
+            {"toObjectId": self._id(to_id), "associationTypes": [known[type_id].shown() for type_id in type_ids]}
             for to_id, type_ids in page[:limit]
         ]
         return shown, str(page[limit - 1][0]) if len(page) > limit else None
+
+    def _id(self, number: int) -> int | str:
+        """A record's id as this account's answers have it."""
+        return str(number) if self._records.switch("association_ids") == "string" else number
 
     def put(self, call: Call, a: Kind, text: str, b: Kind, other: str) -> Answer:
         """PUT …/associations/{b}/{id} with a list of types."""
@@ -55,13 +60,13 @@ class Associations:
         with self._store.transaction():
             left, right = self._records.live(a, record_id(text)), self._records.live(b, record_id(other))
             self._links.add(left, right, wanted, call.now_ms)
-        return Answer(201, _pair_shown(left, right, wanted))
+        return Answer(201, self._pair_shown(left, right, wanted))
 
     def put_default(self, call: Call, a: Kind, text: str, b: Kind, other: str) -> Answer:
         """PUT …/associations/default/{b}/{id}."""
         with self._store.transaction():
             left, right = self._records.live(a, record_id(text)), self._records.live(b, record_id(other))
-            self._links.add(left, right, ties(a, b)[:1], call.now_ms)
+            self._links.add(left, right, self._records.schema.ties(a, b)[:1], call.now_ms)
         return Answer(200, _complete(call, _both_shown(left, right)))
 
     def delete(self, call: Call, a: Kind, text: str, b: Kind, other: str) -> Answer:
@@ -71,14 +76,19 @@ class Associations:
             self._links.remove(left, right, None, call.now_ms)
         return Answer(204)
 
-    def labels(self, a: Kind, b: Kind) -> Answer:
-        """GET /associations/{a}/{b}/labels."""
-        return Answer(200, {"results": [tie.shown() for tie in ties(a, b)]})
-
     def _tie(self, a: Kind, b: Kind, spec: Any) -> Tie:
         if not isinstance(spec, dict) or spec.get("associationTypeId") is None:
             refuse(400, "Invalid input JSON: some of required attributes are not set [associationTypeId]")
-        return tie_of(a, b, spec["associationTypeId"])
+        return self._records.schema.tie_of(a, b, spec)
+
+    def _pair_shown(self, left: Row, right: Row, wanted: list[Tie]) -> dict[str, Any]:
+        return {
+            "fromObjectTypeId": left.kind.type_id,
+            "fromObjectId": self._id(left.id),
+            "toObjectTypeId": right.kind.type_id,
+            "toObjectId": self._id(right.id),
+            "labels": [tie.label for tie in wanted if tie.label],
+        }
 
     # batches
 
@@ -99,7 +109,7 @@ class Associations:
             refuse(400, "Invalid input JSON: inputs must be a list of objects", "VALIDATION_ERROR")
         if len(entries) > most:
             refuse(400, f"The maximum number of inputs supported in a batch request is {most}.", "VALIDATION_ERROR")
-        ties(a, b)
+        self._records.schema.ties(a, b)
         return serve(call, a, b, entries)
 
     def _read(self, call: Call, a: Kind, b: Kind, entries: list[dict[str, Any]]) -> Answer:
@@ -122,23 +132,22 @@ class Associations:
         return self._answer(call, 200, results, errors)
 
     def _answer(self, call: Call, status: int, results: list[Any], errors: list[dict[str, Any]]) -> Answer:
-        body = _complete(call, results)
-        if errors:
-            body |= {"numErrors": len(errors), "errors": errors}
-        return Answer(207 if errors else status, body)
+        return completed(call, status, results, errors, self._records.switch)
 
     def _create(self, call: Call, a: Kind, b: Kind, entries: list[dict[str, Any]]) -> Answer:
         results, errors = [], []
         with self._store.transaction():
             for entry in entries:
-                wanted = [self._tie(a, b, spec) for spec in _types(entry)] or ties(a, b)[:1]
+                wanted = [self._tie(a, b, spec) for spec in _types(entry)] or self._records.schema.ties(a, b)[:1]
                 try:
                     left, right = self._ends(a, b, entry)
                 except Refusal as refusal:
+                    if refusal.status == 400:  # an input without its ends is no row: the call is malformed
+                        raise
                     errors.append(refusal.row())
                     continue
                 self._links.add(left, right, wanted, call.now_ms)
-                results.append(_pair_shown(left, right, wanted))
+                results.append(self._pair_shown(left, right, wanted))
         return self._answer(call, 201, results, errors)
 
     def _create_default(self, call: Call, a: Kind, b: Kind, entries: list[dict[str, Any]]) -> Answer:
@@ -149,9 +158,11 @@ class Associations:
                 try:
                     left, right = self._ends(a, b, entry)
                 except Refusal as refusal:
+                    if refusal.status == 400:  # an input without its ends is no row: the call is malformed
+                        raise
                     errors.append(refusal.row())
                     continue
-                self._links.add(left, right, ties(a, b)[:1], call.now_ms)
+                self._links.add(left, right, self._records.schema.ties(a, b)[:1], call.now_ms)
                 results += _both_shown(left, right)
         return self._answer(call, 200, results, errors)
 
@@ -229,16 +240,6 @@ def _none_found(a: Kind, b: Kind, text: str) -> Refusal:
     )
 
 
-def _pair_shown(left: Row, right: Row, wanted: list[Tie]) -> dict[str, Any]:
-    return {
-        "fromObjectTypeId": left.kind.type_id,
-        "fromObjectId": left.id,
-        "toObjectTypeId": right.kind.type_id,
-        "toObjectId": right.id,
-        "labels": [tie.label for tie in wanted if tie.label],
-    }
-
-
 def _both_shown(left: Row, right: Row) -> list[dict[str, Any]]:
     return [
         {
@@ -253,8 +254,3 @@ def _both_shown(left: Row, right: Row) -> list[dict[str, Any]]:
 def _complete(call: Call, results: list[Any]) -> dict[str, Any]:
     at = stamp(call.now_ms)
     return {"status": "COMPLETE", "results": results, "startedAt": at, "completedAt": at}
-
-
-def kinds_of(a: str, b: str) -> tuple[Kind, Kind]:
-    """Both kinds of a path. Raises Refusal(400)."""
-    return kind_of(a), kind_of(b)

@@ -15,7 +15,8 @@ from sync_platform.sandbox.hubspot_objects import HISTORY_MAX, Objects, values
 from sync_platform.sandbox.hubspot_records import Records
 from sync_platform.sandbox.hubspot_store import ARCHIVED, LIVE, MERGED, Row
 from sync_platform.sandbox.hubspot_ties import Ties
-from sync_platform.sandbox.hubspot_wire import Answer, Call, Refusal, as_id, refuse, stamp
+from sync_platform.sandbox.hubspot_versions import completed
+from sync_platform.sandbox.hubspot_wire import Answer, Call, Refusal, as_id, refuse
 
 INPUTS_MAX = 100
 Entry = dict[str, Any]
@@ -54,11 +55,7 @@ class Batch:
     def answer(self, call: Call, status: int, results: list[Shown], errors: list[Shown]) -> Answer:
         """A batch's answer: results shuffled, 207 when there are errors."""
         self._shuffle.shuffle(results)
-        at = stamp(call.now_ms)
-        body: dict[str, Any] = {"status": "COMPLETE", "results": results, "startedAt": at, "completedAt": at}
-        if errors:
-            body |= {"numErrors": len(errors), "errors": errors}
-        return Answer(207 if errors else status, body)
+        return completed(call, status, results, errors, self._records.switch)
 
     # writes
 
@@ -178,7 +175,7 @@ class Batch:
                 text = str(entry["id"])
                 row = self._by_id(kind, text)
                 if row is not None and row.state == LIVE:
-                    self._records.archive(row, call.now_ms, self._links.forget)
+                    self._records.archive(row, call.now_ms, self._links.shelve)
         return Answer(204)
 
     # read
@@ -195,6 +192,8 @@ class Batch:
         asked = list(dict.fromkeys(str(entry["id"]) for entry in entries))
         rows = self._asked(call, kind, body.get("idProperty"), asked)
         state = ARCHIVED if call.flag("archived") else LIVE
+        if state == ARCHIVED:
+            self._records.empty_bin(kind, call.now_ms)
         there = {row.id: row for row in rows.values() if row is not None and row.state == state}
         missing = [text for text in asked if (row := rows[text]) is None or row.state != state]
         names = self._objects.wanted(kind, body.get("properties") or None, call.now_ms)

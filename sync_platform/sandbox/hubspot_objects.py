@@ -8,7 +8,7 @@ answers with the survivor [doc].
 from collections.abc import Iterable
 from typing import Any
 
-from sync_platform.sandbox.hubspot_kinds import CONTACTS, KINDS, NOTES, TIES, Kind, kind_of, tie_of, ties
+from sync_platform.sandbox.hubspot_kinds import CONTACTS, Kind, Tie
 from sync_platform.sandbox.hubspot_records import Records
 from sync_platform.sandbox.hubspot_store import ARCHIVED, LIVE, Row, Source
 from sync_platform.sandbox.hubspot_ties import Ties
@@ -82,8 +82,9 @@ class Objects:
 
     def add_associations(self, shown: list[dict[str, Any]], kind: Kind, names: Iterable[str]) -> None:
         """Put v3 `associations` in, where there are any."""
-        for other in dict.fromkeys(kind_of(name) for name in names):
-            labels = {tie.type_id: tie.v3 for tie in ties(kind, other)}
+        schema = self._records.schema
+        for other in dict.fromkeys(schema.kinds.of(name) for name in names):
+            labels = {tie.type_id: tie.v3 for tie in schema.ties(kind, other)}
             found = self._links.of(kind, [int(row["id"]) for row in shown], other)
             for row in shown:
                 results = [
@@ -93,6 +94,22 @@ class Objects:
                 ]
                 if results:
                     row.setdefault("associations", {})[other.name] = {"results": results}
+
+    def add_all_associations(self, shown: list[dict[str, Any]], kind: Kind) -> None:
+        """Put in whatever the records are associated with."""
+        schema = self._records.schema
+        found = self._links.every(kind, [int(row["id"]) for row in shown])
+        names: dict[str, dict[int, str]] = {}
+        for row in shown:
+            for other, edges in found[int(row["id"])].items():
+                if other not in names:
+                    names[other] = {tie.type_id: tie.v3 for tie in schema.ties(kind, schema.kinds.by_name[other])}
+                results = [
+                    {"id": str(to_id), "type": names[other][type_id]}
+                    for to_id, type_ids in edges.items()
+                    for type_id in type_ids
+                ]
+                row.setdefault("associations", {})[other] = {"results": results}
 
     # endpoints
 
@@ -104,7 +121,10 @@ class Objects:
         if after is None:
             refuse(400, "Invalid value for after: it isn't a paging cursor", "VALIDATION_ERROR")
         # `after` names the next record itself, so that the page begins with it.
-        rows = self._store.page(kind, after - 1, limit + 1, ARCHIVED if call.flag("archived") else LIVE)
+        archived = call.flag("archived")
+        if archived:
+            self._records.empty_bin(kind, call.now_ms)
+        rows = self._store.page(kind, after - 1, limit + 1, ARCHIVED if archived else LIVE)
         names = self.wanted(kind, call.names("properties"), call.now_ms)
         shown = [self.show(row, names) for row in rows[:limit]]
         if histories:
@@ -119,8 +139,11 @@ class Objects:
 
     def read(self, call: Call, kind: Kind, text: str) -> Answer:
         """GET /objects/{type}/{id}: a merged-away id answers with its survivor."""
+        archived = call.flag("archived")
+        if archived:
+            self._records.empty_bin(kind, call.now_ms)
         row = self.locate(call, kind, text)
-        if row.state != (ARCHIVED if call.flag("archived") else LIVE):
+        if row.state != (ARCHIVED if archived else LIVE):
             raise not_found()
         shown = self.show(row, self.wanted(kind, call.names("properties"), call.now_ms))
         histories = call.names("propertiesWithHistory")
@@ -161,8 +184,8 @@ class Objects:
         for entry in entries or ():
             try:
                 to_id, types = str(entry["to"]["id"]), list(entry["types"])
-                other = self._target(kind, types)
-            except (KeyError, TypeError, IndexError):
+                other, wanted = self._target(kind, types)
+            except (KeyError, TypeError, IndexError, AttributeError):
                 refuse(
                     400, "Invalid input JSON: some of required attributes are not set [to, types]", "VALIDATION_ERROR"
                 )
@@ -179,17 +202,17 @@ class Objects:
                         "objectType": [other.upper],
                     },
                 )
-            found.append((row, [tie_of(kind, other, spec["associationTypeId"]) for spec in types]))
+            found.append((row, wanted))
         return found
 
-    def _target(self, kind: Kind, types: list[Any]) -> Kind:
-        """The kind at the other end: on create only the type id tells."""
+    def _target(self, kind: Kind, types: list[Any]) -> tuple[Kind, list[Tie]]:
+        """The kind at the other end, which on create only the type id tells, and the types."""
         wanted = str(types[0]["associationTypeId"])
-        pairs = [(KINDS[b], tie) for (a, b), found in TIES.items() if a == kind.name for tie in found]
-        for other, tie in pairs:
-            if str(tie.type_id) == wanted:
-                return other
-        expected = ", ".join(str(tie.type_id) for _, tie in pairs)
+        known = self._records.schema.ties_from(kind)
+        if wanted in known:
+            other = known[wanted][0]
+            return other, [self._records.schema.tie_of(kind, other, spec) for spec in types]
+        expected = ", ".join(known)
         raise Refusal(
             400,
             f"One or more associations are invalid. Type id {wanted} doesn't start at {kind.upper}; "
@@ -213,14 +236,14 @@ class Objects:
         with self._store.transaction():
             row = self._store.get(kind, record_id(text))
             if row is not None and row.state == LIVE:
-                self._records.archive(row, call.now_ms, self._links.forget)
+                self._records.archive(row, call.now_ms, self._links.shelve)
             elif row is None and self._records.switch("delete_unknown") == 404:
                 raise not_found()
         return Answer(204)
 
     def merge(self, call: Call, kind: Kind) -> Answer:
         """POST /objects/{type}/merge; notes have none."""
-        if kind is NOTES:
+        if not kind.mergeable:
             raise not_found()
         body = call.fields("primaryObjectId", "objectIdToMerge")
         row = self.merge_rows(kind, record_id(body["primaryObjectId"]), record_id(body["objectIdToMerge"]), call.now_ms)
@@ -244,12 +267,15 @@ class Objects:
             if body.get("idProperty") == "email":
                 row = self._records.by_property(kind, "email", text, call.now_ms)
                 if row is None:
-                    self._store.db.execute("INSERT OR IGNORE INTO blocked VALUES(?)", (text.strip().lower(),))
+                    self._records.block(text)
             else:
                 row = self._store.get(kind, record_id(text))
                 if row is None or row.state not in (LIVE, ARCHIVED):
                     raise not_found()
             if row is not None:
+                if self._records.switch("gdpr_blocks") == "always":
+                    for address in (row.props.get("email", ""), *row.props.get("hs_additional_emails", "").split(";")):
+                        self._records.block(address)
                 self._records.purge(row, call.now_ms, self._links.forget)
         return Answer(204)
 

@@ -10,14 +10,16 @@ in use is refused, so is a group with live properties [observed live]; a new one
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 from sync_platform.sandbox.hubspot_kinds import NOTES, Kind
 from sync_platform.sandbox.hubspot_records import Records
 from sync_platform.sandbox.hubspot_store import LIVE
 from sync_platform.sandbox.hubspot_values import Property
+from sync_platform.sandbox.hubspot_versions import completed
 from sync_platform.sandbox.hubspot_wire import Answer, Call, Refusal, not_found, refuse, stamp
 
-UNIQUE_MAX, CUSTOM_MAX = 10, 1_000
+UNIQUE_MAX, CUSTOM_MAX, ACCOUNT_MAX = 10, 1_000, 10_000
 TYPES = ("bool", "date", "datetime", "enumeration", "number", "phone_number", "string")
 FIELD_TYPES = (
     "booleancheckbox", "calculation_equation", "checkbox", "date", "file", "html", "number", "phonenumber", "radio",
@@ -49,7 +51,7 @@ class Properties:
                 ]
                 return Answer(200, {"results": shown})
             case ("POST",):
-                doc = self._create(call, kind, call.fields())
+                doc = self.create(call, kind, call.fields())
                 return Answer(201, doc, (_location(call, doc["name"]),))
             case ("POST", "batch", verb):
                 return self._batch(call, kind, verb)
@@ -72,7 +74,8 @@ class Properties:
             raise Refusal(404, f'Property "{name}" does not exist', "OBJECT_NOT_FOUND", context={"name": [name]})
         return prop
 
-    def _create(self, call: Call, kind: Kind, given: Doc) -> Doc:
+    def create(self, call: Call, kind: Kind, given: Doc, *, at_once: bool = False) -> Doc:
+        """A new property, or an archived one restored; exists for callers after a delay. Raises Refusal."""
         self._check_new(kind, given)
         name = given["name"]
         old = self._schema.stored(kind, name)
@@ -85,7 +88,9 @@ class Properties:
                 context={"name": [name]},
             )
         doc = self._document(call, given)
-        ready_ms = call.now_ms + int(self._records.switch("property_delay_s") * 1000)
+        if old is not None:  # restored: its values come back, and what is settled at creation stays
+            doc |= {key: old.doc[key] for key in ("createdAt", "createdUserId", "hasUniqueValue") if key in old.doc}
+        ready_ms = call.now_ms + (0 if at_once else int(self._records.switch("property_delay_s") * 1000))
         with self._records.store.transaction():
             self._schema.put_property(kind, doc, ready_ms)
         return doc
@@ -105,10 +110,13 @@ class Properties:
         if given["groupName"] not in self._schema.groups[kind.name]:
             refuse(400, f"Property group {given['groupName']} does not exist", "VALIDATION_ERROR")
         self._check_options(given["type"], given.get("options") or [])
-        if given.get("hasUniqueValue"):
+        old = self._schema.stored(kind, given["name"])
+        if given.get("hasUniqueValue") and (old is None or not old.unique):
             self._check_unique(kind, given)
-        if len([prop for prop in self._schema.every(kind) if not prop.doc["hubspotDefined"]]) >= CUSTOM_MAX:
+        if self._custom_count(kind) >= CUSTOM_MAX:
             refuse(400, f"The limit of {CUSTOM_MAX} custom properties is reached", "VALIDATION_ERROR")
+        if sum(map(self._custom_count, self._schema.kinds.by_name.values())) >= ACCOUNT_MAX:
+            refuse(400, f"The account's limit of {ACCOUNT_MAX} custom properties is reached", "VALIDATION_ERROR")
 
     def _check_unique(self, kind: Kind, given: Doc) -> None:
         if kind is NOTES and self._records.switch("unique_on_notes") == "off":
@@ -149,7 +157,11 @@ class Properties:
             "updatedAt": at,
             "createdUserId": "500000",
             "updatedUserId": "500000",
-            "modificationMetadata": {"archivable": True, "readOnlyDefinition": False, "readOnlyValue": False},
+            "modificationMetadata": {
+                "archivable": True,
+                "readOnlyDefinition": False,
+                "readOnlyValue": given.get("fieldType") == "calculation_equation",
+            },
         }
         doc |= {name: given[name] for name in _CHANGEABLE if given.get(name) is not None}
         doc["options"] = _complete_options(doc["options"])
@@ -174,10 +186,7 @@ class Properties:
         prop = self._find(call, kind, name)
         if not prop.doc["modificationMetadata"]["archivable"]:
             refuse(400, f"The property {name} can't be archived", "VALIDATION_ERROR")
-        used = self._records.store.db.execute(
-            f"SELECT 1 FROM {kind.name} WHERE state={LIVE} AND json_extract(props,'$.{name}')<>'' LIMIT 1"
-        ).fetchone()
-        if used and prop.unique:
+        if self._in_use(kind, prop):
             refuse(
                 400,
                 f"The property {name} is in use",
@@ -187,6 +196,17 @@ class Properties:
         doc = {**prop.doc, "archived": True, "archivedAt": stamp(call.now_ms)}
         with self._records.store.transaction():
             self._schema.put_property(kind, doc, prop.ready_ms)
+
+    def _in_use(self, kind: Kind, prop: Property) -> bool:
+        """An admin's rule always counts; which values do isn't established: switch `property_in_use`."""
+        ruled = self._schema.rules.get(kind.name, ())
+        if any(rule["property"] == prop.name or prop.name in (rule.get("when") or {}) for rule in ruled):
+            return True
+        policy = self._records.switch("property_in_use")
+        if policy == "rules" or (policy == "unique_values" and not prop.unique):
+            return False
+        sql = f"SELECT 1 FROM {kind.name} WHERE state={LIVE} AND json_extract(props,'$.{prop.name}')<>'' LIMIT 1"
+        return self._records.store.db.execute(sql).fetchone() is not None
 
     def _batch(self, call: Call, kind: Kind, verb: str) -> Answer:
         entries = call.fields("inputs")["inputs"]
@@ -200,7 +220,7 @@ class Properties:
             name = str(entry.get("name"))
             try:
                 if verb == "create":
-                    results.append(self._create(call, kind, entry))
+                    results.append(self.create(call, kind, entry))
                 elif verb == "read":
                     results.append(self._find(call, kind, name, archived=bool(call.json().get("archived"))).doc)
                 elif verb == "archive":
@@ -215,11 +235,31 @@ class Properties:
                 errors.append(refusal.row(name=[name]))
         if verb == "archive":
             return Answer(204)
-        at = stamp(call.now_ms)
-        body: Doc = {"status": "COMPLETE", "results": results, "startedAt": at, "completedAt": at}
-        if errors:
-            body |= {"numErrors": len(errors), "errors": errors}
-        return Answer(207 if errors else 201 if verb == "create" else 200, body)
+        return completed(call, 201 if verb == "create" else 200, results, errors, self._records.switch)
+
+    def limits(self) -> Answer:
+        """GET /crm/limits/{dated}/custom-properties: limits and use, by kind and in all."""
+        rows = []
+        total = 0
+        for kind in self._schema.kinds.by_name.values():
+            used = self._custom_count(kind)
+            total += used
+            rows.append(
+                {
+                    "objectTypeId": kind.type_id,
+                    "singularLabel": kind.singular.replace("_", " ").capitalize(),
+                    "pluralLabel": kind.name.replace("_", " ").capitalize(),
+                    "limit": CUSTOM_MAX,
+                    "usage": used,
+                    "percentage": 100 * used / CUSTOM_MAX,
+                }
+            )
+        body = {"overallLimit": ACCOUNT_MAX, "overallUsage": total, "overallPercentage": 100 * total / ACCOUNT_MAX}
+        return Answer(200, body | {"byObjectType": rows})
+
+    def _custom_count(self, kind: Kind) -> int:
+        """Properties that the account made: archived ones don't count."""
+        return len([prop for prop in self._schema.every(kind) if not (prop.doc["hubspotDefined"] or prop.archived)])
 
     # groups
 
@@ -281,4 +321,4 @@ def _complete_options(options: list[Doc]) -> list[Doc]:
 
 
 def _location(call: Call, name: str) -> tuple[bytes, bytes]:
-    return b"location", f"http://{call.host}{call.path.rstrip('/')}/{name}".encode()
+    return b"location", f"http://{call.host}{call.path.rstrip('/')}/{quote(name, safe='')}".encode()

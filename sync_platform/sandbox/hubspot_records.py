@@ -11,7 +11,11 @@ counters and logged notes [doc]; `closed_date` is filled on reaching a closed st
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sync_platform.sandbox.hubspot_kinds import CONTACTS, NOTES, TICKETS, Kind
+from sync_platform.sandbox.hubspot_changes import CALCULATED as _CALCULATED
+from sync_platform.sandbox.hubspot_changes import MERGED as _MERGED
+from sync_platform.sandbox.hubspot_changes import Changes
+from sync_platform.sandbox.hubspot_kinds import CONTACTS, TICKETS, Kind
+from sync_platform.sandbox.hubspot_merges import MERGES_MAX, merged_props, merges
 from sync_platform.sandbox.hubspot_schema import Schema
 from sync_platform.sandbox.hubspot_standard import LIFECYCLE
 from sync_platform.sandbox.hubspot_store import ARCHIVED, LIVE, MERGED, PURGED, Row, Source, Store
@@ -24,7 +28,8 @@ _TWINS = {
     "mobilephone": "hs_searchable_calculated_mobile_number",
 }
 _UI_MAY_WRITE = frozenset({"hs_email_optout", "hs_additional_emails"})
-MERGES_MAX = 250
+BIN_DAYS = 90  # how long a deleted record can be restored [doc]
+_DAY_MS = 86_400_000
 
 
 class Records:
@@ -35,6 +40,7 @@ class Records:
         self.schema = schema
         self.portal_id = portal_id
         self._world = world
+        self.changes = Changes(world)
 
     def switch(self, name: str) -> Any:
         """The value of the switch hubspot.<name>."""
@@ -91,8 +97,8 @@ class Records:
                 clean[name] = self._value(name, prop, value, old.get(name), ui=ui)
             except ValueProblem as problem:
                 problems.append((name, problem.code, problem.message))
-        if not problems and kind is TICKETS:
-            problems = self._stage_problems(kind, clean, old)
+        if not problems and kind.line_names:
+            problems = self._stage_problems(kind, kind.line_names, clean, old)
         if problems:
             raise invalid(problems, self.portal_id)
         return clean
@@ -109,20 +115,22 @@ class Records:
             return ""
         if name == "hs_additional_emails":
             return ";".join(dict.fromkeys(email(part) for part in str(raw).split(";") if part.strip()))
-        if name == "hubspot_owner_id":
+        if name == "hubspot_owner_id" or prop.doc.get("referencedObjectType") == "OWNER":
             text = normal(_AS_STRING, raw)
             if text and not self.schema.check_owner(text):
                 raise ValueProblem("INVALID_OPTION", f"{text} was not one of the allowed options: []")
             return text
         return normal(prop, raw, old)
 
-    def _stage_problems(self, kind: Kind, clean: dict[str, str], old: Mapping[str, str]) -> list[tuple[str, str, str]]:
-        stage = clean.get("hs_pipeline_stage")
-        line = clean.get("hs_pipeline") or old.get("hs_pipeline") or "0"
+    def _stage_problems(
+        self, kind: Kind, names: tuple[str, str], clean: dict[str, str], old: Mapping[str, str]
+    ) -> list[tuple[str, str, str]]:
+        stage = clean.get(names[1])
+        line = clean.get(names[0]) or old.get(names[0]) or _default_line(kind)
         if not stage or self.schema.stage(kind, line, stage):
             return []
         message = f"{stage} was not one of the allowed options: stages of the pipeline {line}"
-        return [("hs_pipeline_stage", "INVALID_OPTION", message)]
+        return [(names[1], "INVALID_OPTION", message)]
 
     # create
 
@@ -130,32 +138,58 @@ class Records:
         """A new record. Raises Refusal(400 or 409)."""
         props = self.clean(kind, raw, now_ms, {}, ui=ui)
         self._require(kind, props)
+        if not ui:
+            self._obey_rules(kind, {**self._defaults(kind), **props}, None)
         for name, value in props.items():
             self._check_unique(kind, name, value, None)
         row = Row(kind, self.store.next_id(kind), {}, now_ms, now_ms, valued=now_ms, origin=source)
         row.props = {**self._defaults(kind), **props}
-        if kind is TICKETS and props.get("createdate"):
-            row.created = epoch_ms(props["createdate"])
+        if props.get(kind.created):
+            row.created = epoch_ms(props[kind.created])
         self._calculate(row, props, now_ms)
         self.complete(row)
         self._remember(row, now_ms, existed=False)
         self.store.insert(row)
         self._claim(row, props)
+        self.changes.created(row, props, source, now_ms)
         return row
 
     def _require(self, kind: Kind, props: Mapping[str, str]) -> None:
-        needed = {TICKETS.name: "hs_pipeline_stage", NOTES.name: "hs_timestamp"}.get(kind.name)
-        if needed and not props.get(needed):
-            raise invalid([(needed, "REQUIRED_PROPERTY", f'Property "{needed}" is required')], self.portal_id)
+        for needed in kind.required:
+            if not props.get(needed):
+                raise invalid([(needed, "REQUIRED_PROPERTY", f'Property "{needed}" is required')], self.portal_id)
         strict = kind is CONTACTS and self.switch("contact_without_identity") == "refuse"
         if strict and not any(props.get(name) for name in ("email", "firstname", "lastname")):
             problem = ("email", "REQUIRED_PROPERTY", "one of email, firstname, lastname is required")
             raise invalid([problem], self.portal_id)
 
+    def _obey_rules(self, kind: Kind, props: Mapping[str, str], written: Mapping[str, str] | None) -> None:
+        """The rules that an admin set: since 2026-09 every write path obeys them [doc]. Raises Refusal(400).
+
+        `written` are the values of a change (None = a create): a change that touches neither the property nor the
+        condition of a rule is let through, unless the switch `validation_rules_on_change` says otherwise.
+        """
+        rules = self.schema.rules.get(kind.name)
+        if not rules:
+            return
+        strict = self.switch("validation_rules_on_change") == "whole_record"
+        problems = []
+        for rule in rules:
+            name, when = rule["property"], rule.get("when") or {}
+            touched = written is None or strict or name in written or bool(when.keys() & written.keys())
+            if not touched or props.get(name) or any(props.get(key) != value for key, value in when.items()):
+                continue
+            code = "MISSING_CONDITIONAL_REQUIRED_PROPERTY" if when else "MISSING_REQUIRED_PROPERTY"
+            problems.append((name, code, f'Property "{name}" is required'))
+        if problems:
+            raise invalid(problems, self.portal_id)
+
     def _defaults(self, kind: Kind) -> dict[str, str]:
         if kind is CONTACTS:
             return {"lifecyclestage": "lead", "hs_is_unworked": "true"}
-        return {"hs_pipeline": "0"} if kind is TICKETS else {}
+        if kind.line_names and kind.line_names[0] and not kind.custom:
+            return {kind.line_names[0]: _default_line(kind)}
+        return {}
 
     def complete(self, row: Row) -> None:
         """Set the system properties of a new record from its columns."""
@@ -180,13 +214,17 @@ class Records:
         clean = self.clean(row.kind, raw, now_ms, row.props, ui=ui)
         if not ui:
             self._hold_lifecycle(row, clean)
+            self._obey_rules(row.kind, {**row.props, **clean}, clean)
         for name, value in clean.items():
             self._check_unique(row.kind, name, value, row.id)
         policy = self.switch("same_value_write")
         changes = {name: value for name, value in clean.items() if policy == "history" or row.props.get(name) != value}
+        before = dict(row.props) if self.changes.active else None
         if changes or (clean and policy != "nothing"):
             self._remember(row, now_ms)
             self._write(row, changes, source, now_ms)
+        if before is not None:
+            self.changes.changed(row, before, clean, source, now_ms)
         return row
 
     def _hold_lifecycle(self, row: Row, clean: dict[str, str]) -> None:
@@ -204,8 +242,8 @@ class Records:
                 self.store.add_history(row, name, before.get(name), value, now_ms, entry_source)
         self._release(row, before, changes)
         self._claim(row, changes)
-        if row.kind is TICKETS and changes.get("createdate"):
-            row.created = epoch_ms(changes["createdate"])
+        if changes.get(row.kind.created):
+            row.created = epoch_ms(changes[row.kind.created])
         self.bump(row, now_ms)
 
     def _calculate(self, row: Row, changes: Mapping[str, str], now_ms: int) -> None:
@@ -237,8 +275,11 @@ class Records:
     def touch(self, row: Row, now_ms: int, **calculated: str) -> None:
         """A bump that no visible change explains: counters, activity dates."""
         self._remember(row, now_ms)
+        before = dict(row.props) if self.changes.active else None
         row.props |= calculated
         self.bump(row, now_ms)
+        if before is not None:
+            self.changes.changed(row, before, {}, _CALCULATED, now_ms)
 
     def _remember(self, row: Row, now_ms: int, *, existed: bool = True) -> None:
         self.store.keep_stale(row, now_ms, self.switch("search_lag_s") * 1000, existed=existed)
@@ -252,6 +293,8 @@ class Records:
         for address in filter(None, addresses):
             found = self.store.owner_of(kind, name, address)
             if found is None or found[0] == own_id:
+                if name == "email" and found is None:
+                    self._refuse_blocked(address)
                 continue
             if name == "email":
                 refuse(
@@ -261,6 +304,19 @@ class Records:
                     context={"existingId": [str(found[0])]},
                 )
             raise self._clash(kind, name, value, own_id, found[0])
+
+    def _refuse_blocked(self, address: str) -> None:
+        """What happens to an address on the block list isn't established: switch `blocked_email`."""
+        if self.switch("blocked_email") == "accept":
+            return
+        found = self.store.db.execute("SELECT 1 FROM blocked WHERE email=?", (address,)).fetchone()
+        if found:
+            raise invalid([("email", "INVALID_EMAIL", f"Email address {address} is blocked")], self.portal_id)
+
+    def block(self, address: str) -> None:
+        """Put an address on the block list of privacy deletion."""
+        if address.strip():
+            self.store.db.execute("INSERT OR IGNORE INTO blocked VALUES(?)", (address.strip().lower(),))
 
     def _clash(self, kind: Kind, name: str, value: str, own_id: int | None, other_id: int) -> Refusal:
         message = (
@@ -300,6 +356,31 @@ class Records:
         forget(row)
         row.state, row.ended = ARCHIVED, now_ms
         self.store.save(row)
+        self.changes.ended(row, now_ms)
+
+    def restore(self, row: Row, now_ms: int, relink: Callable[[Row, int], None]) -> Row:
+        """Out of the recycle bin, as only a person can; `relink` brings associations back (switch).
+
+        Raises Refusal(409 or 400) when another record has one of its unique values by now.
+        """
+        for name in [*self.schema.unique_names(row.kind), "email", "hs_additional_emails"]:
+            if row.props.get(name):
+                self._check_unique(row.kind, name, row.props[name], row.id)
+        self._remember(row, now_ms, existed=False)
+        row.state, row.ended = LIVE, None
+        self._claim(row, row.props)
+        self.bump(row, now_ms)
+        self.changes.restored(row, now_ms)
+        if self.switch("restore_associations") == "keep":
+            relink(row, now_ms)
+        return self.store.get(row.kind, row.id) or row
+
+    def empty_bin(self, kind: Kind, now_ms: int) -> None:
+        """Records archived more than 90 days ago are gone for good [doc]."""
+        self.store.db.execute(
+            f"UPDATE {kind.name} SET state={PURGED}, props='{{}}' WHERE state={ARCHIVED} AND ended<=?",
+            (now_ms - BIN_DAYS * _DAY_MS,),
+        )
 
     def purge(self, row: Row, now_ms: int, forget: Callable[[Row], None]) -> None:
         """Privacy deletion: nothing but the id is left, in search neither."""
@@ -307,18 +388,23 @@ class Records:
         self.store.release_all(row.kind, row.id)
         self.store.db.execute("DELETE FROM history WHERE kind=? AND id=?", (row.kind.name, row.id))
         self.store.db.execute(f"DELETE FROM stale_{row.kind.name} WHERE id=?", (row.id,))
+        self.store.db.execute("DELETE FROM resting WHERE a=? AND a_id=?", (row.kind.name, row.id))
         row.state, row.ended, row.props = PURGED, now_ms, {}
         self.store.save(row)
+        self.changes.ended(row, now_ms, private=True)
 
     def merge(self, primary: Row, loser: Row, now_ms: int, move: Callable[[Row, Row], None]) -> Row:
         """Two records become one; the switch `merge_id` says under which id. `move` carries associations over."""
         kind = primary.kind
+        if merges(self.store, primary) + merges(self.store, loser) >= MERGES_MAX:
+            refuse(400, f"A record can be merged at most {MERGES_MAX} times.", "VALIDATION_ERROR")
+        props = merged_props(primary, loser, now_ms)
         for row in (primary, loser):
             self._remember(row, now_ms)
             self.store.release_all(kind, row.id)
         survivor = Row(kind, primary.id, {}, min(primary.created, loser.created), now_ms, valued=primary.valued)
         survivor.origin = primary.origin
-        survivor.props = merged_props(primary, loser, now_ms)
+        survivor.props = props
         if self.switch("merge_id") == "new":
             survivor.id = self.store.next_id(kind)
             self._remember(survivor, now_ms, existed=False)
@@ -334,6 +420,7 @@ class Records:
             if primary.props.get(name) != value and name in loser.props:
                 self.store.add_history(survivor, name, primary.props.get(name), value, now_ms, _MERGED)
         self._claim(survivor, survivor.props)
+        self.changes.merged(primary, loser, survivor, now_ms)
         return survivor
 
     def _end_merged(self, row: Row, survivor: Row, now_ms: int, move: Callable[[Row, Row], None]) -> None:
@@ -342,33 +429,8 @@ class Records:
         self.store.save(row)
 
 
-def merged_props(primary: Row, loser: Row, now_ms: int) -> dict[str, str]:
-    """The survivor's values: the primary's, the other's where that one is blank; e-mails of the other become secondary.
-
-    Raises Refusal(414) past 250 merges of one record.
-    """
-    props = {**loser.props, **{name: value for name, value in primary.props.items() if value}}
-    ids = [
-        part
-        for row in (primary, loser)
-        for part in (*row.props.get("hs_merged_object_ids", "").split(";"), str(row.id))
-        if part
-    ]
-    if len(ids) > MERGES_MAX + 1:
-        refuse(414, "This record has been merged too many times.")
-    props["hs_merged_object_ids"] = ";".join(dict.fromkeys(ids))
-    if primary.kind is CONTACTS:
-        vids = [row.props.get("hs_calculated_merged_vids", "") for row in (primary, loser)]
-        vids += [f"{primary.id}:{now_ms}", f"{loser.id}:{now_ms}"]
-        props["hs_calculated_merged_vids"] = ";".join(filter(None, vids))
-        props["hs_all_contact_vids"] = props["hs_merged_object_ids"]
-        emails = [props.get("email", "")]
-        for row in (primary, loser):
-            emails += [row.props.get("email", ""), *row.props.get("hs_additional_emails", "").split(";")]
-        props["hs_additional_emails"] = ";".join(list(dict.fromkeys(filter(None, emails)))[1:])
-    return props
+def _default_line(kind: Kind) -> str:
+    return "default" if kind.name == "deals" else "0"
 
 
-_CALCULATED: Source = {"sourceType": "CALCULATED"}
-_MERGED: Source = {"sourceType": "MERGE_OBJECTS"}
 _AS_STRING = Property("", "string", "text", False, False, frozenset(), 0, False, {})

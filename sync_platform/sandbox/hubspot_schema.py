@@ -2,22 +2,24 @@
 
 from typing import Any
 
-from sync_platform.sandbox import hubspot_standard
-from sync_platform.sandbox.hubspot_kinds import KINDS, Kind
+from sync_platform.sandbox import hubspot_generic, hubspot_standard
+from sync_platform.sandbox.hubspot_kinds import KINDS, Kind, Kinds, Tie, custom_kind, tie_among, ties
 from sync_platform.sandbox.hubspot_store import Store
 from sync_platform.sandbox.hubspot_values import Property
-from sync_platform.sandbox.hubspot_wire import stamp
+from sync_platform.sandbox.hubspot_wire import Refusal, stamp
 
 _EARLY_MS = 1_577_836_800_000  # 2020-01-01: the account's start
 _INDEXED = {"contacts": ("email", "phone", "mobilephone", "hs_searchable_calculated_phone_number")}
+LABEL_ID_FIRST = 1_001
 Doc = dict[str, Any]
 
 
 class Schema:
     """Documents as the API shows them, by kind and name."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, portal_id: int) -> None:
         self._store = store
+        self._portal_id = portal_id
         self.load()
 
     def load(self) -> None:
@@ -25,10 +27,25 @@ class Schema:
         if not self._store.settings("group"):
             with self._store.transaction():
                 self._standard()
-        self._props: dict[str, dict[str, Property]] = {name: {} for name in KINDS}
-        self.groups: dict[str, dict[str, Doc]] = {name: {} for name in KINDS}
-        self.pipelines: dict[str, dict[str, Doc]] = {name: {} for name in KINDS}
+        self.kinds = Kinds()
+        self.customs: dict[str, Doc] = {}
+        for _, _, doc, _ in self._store.settings("schema"):
+            self._add_custom(doc)
+        self._props: dict[str, dict[str, Property]] = {name: {} for name in self.kinds.by_name}
+        self.groups: dict[str, dict[str, Doc]] = {name: {} for name in self.kinds.by_name}
+        self.pipelines: dict[str, dict[str, Doc]] = {name: {} for name in self.kinds.by_name}
         self.owners: dict[str, Doc] = {}
+        self.rules: dict[str, list[Doc]] = {}
+        self._labels: dict[tuple[str, str], dict[int, Doc]] = {}
+        self._starting: dict[str, dict[str, tuple[Kind, Tie]]] = {}
+        self._load_documents()
+
+    def _load_documents(self) -> None:
+        for key, _, doc, _ in self._store.settings("label"):
+            a, b = key.split(" ")
+            self._labels.setdefault((a, b), {})[doc["typeId"]] = doc
+        for kind, _, doc, _ in self._store.settings("rule"):
+            self.rules.setdefault(kind, []).append(doc)
         for kind, name, doc, ready in self._store.settings("property"):
             self._props[kind][name] = Property.of(doc, ready)
         for kind, name, doc, _ in self._store.settings("group"):
@@ -41,14 +58,135 @@ class Schema:
     def _standard(self) -> None:
         at = stamp(_EARLY_MS)
         for kind in KINDS:
-            for doc in hubspot_standard.properties(kind, at):
-                self._store.put_setting("property", kind, doc["name"], doc)
-            for n, (name, label) in enumerate(hubspot_standard.GROUPS[kind]):
-                group = {"name": name, "label": label, "displayOrder": n, "archived": False}
-                self._store.put_setting("group", kind, name, group)
+            self._standard_of(kind, kind, at)
             for name in _INDEXED.get(kind, ()):
                 self._store.index(kind, name, f"fold(json_extract(props,'$.{name}'))")
         self._store.put_setting("pipeline", "tickets", "0", hubspot_standard.pipeline(at))
+        self._store.put_setting("pipeline", "deals", "default", hubspot_generic.deal_pipeline(at))
+
+    def _standard_of(self, kind: str, like: str, at: str) -> None:
+        for doc in hubspot_standard.properties(like, at):
+            self._store.put_setting("property", kind, doc["name"], doc)
+        for n, (name, label) in enumerate(hubspot_standard.GROUPS[like]):
+            group = {"name": name, "label": label, "displayOrder": n, "archived": False}
+            self._store.put_setting("group", kind, name, group)
+
+    # kinds of the account's own
+
+    def _add_custom(self, doc: Doc) -> Kind:
+        shown = [doc.get("primaryDisplayProperty"), *doc.get("secondaryDisplayProperties", ())]
+        names = tuple(name for name in shown if name)
+        kind = custom_kind(doc["number"], self._portal_id, doc["name"], names, tuple(doc["requiredProperties"]))
+        self._store.add_kind(kind.name)
+        self.kinds.add(kind)
+        self.customs[kind.name] = doc
+        return kind
+
+    def put_custom(self, doc: Doc, at: str) -> Kind:
+        """A new or changed type of the account's own."""
+        known = doc["name"] in {one["name"] for one in self.customs.values()}
+        self._store.put_setting("schema", "", doc["name"], doc)
+        if known:
+            self.kinds.drop(next(kind for kind in self.kinds.by_name.values() if kind.singular == doc["name"]))
+        kind = self._add_custom(doc)
+        if not known:
+            self._standard_of(kind.name, "custom", at)
+            self.load()
+        return self.kinds.by_name[kind.name]
+
+    def forget_unsaved(self, name: str) -> None:
+        """After a transaction that was rolled back: a type that isn't in the file isn't there."""
+        kind = next((one for one in self.kinds.by_name.values() if one.custom and one.singular == name), None)
+        if (
+            kind is not None
+            and not self._store.db.execute(
+                "SELECT 1 FROM settings WHERE section='schema' AND name=?", (name,)
+            ).fetchone()
+        ):
+            self._store.drop_kind(kind.name)
+            self.load()
+
+    def drop_custom(self, kind: Kind) -> None:
+        """Remove a type of the account's own with all that belongs to it."""
+        for section in ("property", "group", "pipeline", "rule"):
+            for owner, name, _, _ in self._store.settings(section):
+                if owner == kind.name:
+                    self._store.drop_setting(section, owner, name)
+        self._store.drop_setting("schema", "", self.customs[kind.name]["name"])
+        self._store.drop_kind(kind.name)
+        self.load()
+
+    # association types
+
+    def ties(self, a: Kind, b: Kind) -> list[Tie]:
+        """The types from a to b, the unlabelled one first, labels of the account last. Raises Refusal(400)."""
+        own = self._labels.get((a.name, b.name))
+        if not own:
+            return ties(a, b)
+        name = f"{a.singular}_to_{b.singular}"
+        labels = [
+            Tie(doc["typeId"], doc["backId"], doc["label"], f"{name}_{doc['name']}", "USER_DEFINED")
+            for doc in own.values()
+        ]
+        return [*ties(a, b), *labels]
+
+    def tie_of(self, a: Kind, b: Kind, spec: Doc) -> Tie:
+        """The type that {associationCategory, associationTypeId} means from a to b. Raises Refusal(400)."""
+        known = self.ties(a, b)
+        category = spec.get("associationCategory")
+        if category is not None:
+            alike = [tie for tie in known if tie.category == category]
+            if not any(str(tie.type_id) == str(spec["associationTypeId"]) for tie in alike):
+                return tie_among(alike or known[:1], a, b, spec["associationTypeId"] if alike else f"of {category}")
+        return tie_among(known, a, b, spec["associationTypeId"])
+
+    def ties_from(self, a: Kind) -> dict[str, tuple[Kind, Tie]]:
+        """Every type that starts at a kind, by its id."""
+        found = self._starting.get(a.name)
+        if found is None:
+            found = {}
+            for b in self.kinds.by_name.values():
+                try:
+                    known = self.ties(a, b)
+                except Refusal:
+                    continue
+                found.update({str(tie.type_id): (b, tie) for tie in known})
+            self._starting[a.name] = found
+        return found
+
+    def labels(self, a: Kind, b: Kind) -> dict[int, Doc]:
+        """The account's own labels from a to b, by type id."""
+        return self._labels.setdefault((a.name, b.name), {})
+
+    def put_label(self, a: Kind, b: Kind, doc: Doc) -> None:
+        """Write a label in one direction."""
+        self._store.put_setting("label", f"{a.name} {b.name}", str(doc["typeId"]), doc)
+        self.labels(a, b)[doc["typeId"]] = doc
+        self._starting.clear()
+
+    def drop_label(self, a: Kind, b: Kind, type_id: int) -> None:
+        """Remove a label in one direction."""
+        self._store.drop_setting("label", f"{a.name} {b.name}", str(type_id))
+        self.labels(a, b).pop(type_id, None)
+        self._starting.clear()
+
+    def next_label_id(self) -> int:
+        """The id that the next label gets; no HubSpot-defined type of any pair has it."""
+        used = [type_id for labels in self._labels.values() for type_id in labels]
+        return max(used, default=LABEL_ID_FIRST - 1) + 1
+
+    # admin rules
+
+    def put_rule(self, kind: Kind, doc: Doc) -> None:
+        """Write an admin's validation rule of one property."""
+        self._store.put_setting("rule", kind.name, doc["property"], doc)
+        others = [one for one in self.rules.get(kind.name, ()) if one["property"] != doc["property"]]
+        self.rules[kind.name] = [*others, doc]
+
+    def drop_rule(self, kind: Kind, name: str) -> None:
+        """Remove an admin's validation rule."""
+        self._store.drop_setting("rule", kind.name, name)
+        self.rules[kind.name] = [one for one in self.rules.get(kind.name, ()) if one["property"] != name]
 
     # properties
 
@@ -99,8 +237,9 @@ class Schema:
 
     def _follow_pipelines(self, kind: Kind) -> None:
         lines = sorted(self.pipelines[kind.name].values(), key=lambda doc: doc["displayOrder"])
-        self._set_options(kind, "hs_pipeline", lines)
-        self._set_options(kind, "hs_pipeline_stage", [stage for line in lines for stage in line["stages"]])
+        if kind.line_names:
+            self._set_options(kind, kind.line_names[0], lines)
+            self._set_options(kind, kind.line_names[1], [stage for line in lines for stage in line["stages"]])
 
     def _set_options(self, kind: Kind, name: str, rows: list[Doc]) -> None:
         old = self._props[kind.name].get(name)

@@ -3,16 +3,19 @@
 Facts: up to 5 groups of 6 filters, 18 in all [doc; sources differ]; one sort; limit 10, at most 200; `after` is an
 offset; 10,000 results per query, paging past it is a 400 [doc; the body isn't established]; body up to 3,000 characters
 [doc]; strings compare without case, IN lists have to be in lower case already [doc]; archived records, associations and
-history never come [doc]. A write is searchable within seconds, out of order [observed live].
+history never come [doc]. A write is searchable within seconds, out of order [observed live]. Enumerations compare with
+case [doc]. A token is a run of letters and digits, `*` stands for the rest of one [general knowledge].
 """
 
 # ruff: noqa: S608 - statements are put together from this package's own table and column names; values are bound
 
+import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sync_platform.sandbox.hubspot_kinds import Kind, kind_of, ties
+from sync_platform.sandbox.hubspot_kinds import Kind
 from sync_platform.sandbox.hubspot_objects import Objects
 from sync_platform.sandbox.hubspot_records import Records
 from sync_platform.sandbox.hubspot_schema import expression
@@ -49,13 +52,14 @@ class Search:
         self._records = records
         self._objects = objects
         self._db = records.store.db
+        self._db.create_function("has_token", 2, has_token, deterministic=True)
 
     def serve(self, call: Call, kind: Kind) -> Answer:
         """Answer one search. Raises Refusal."""
         body = call.fields()
         if len(call.raw_body.decode(errors="replace")) > BODY_MAX:
             refuse(400, f"The request body is longer than {BODY_MAX} characters", "VALIDATION_ERROR")
-        limit = _whole(body.get("limit", LIMIT_DEFAULT), "limit")
+        limit = _whole(LIMIT_DEFAULT if body.get("limit") is None else body["limit"], "limit")
         offset = _whole(body.get("after") or 0, "after")
         if not 0 <= limit <= LIMIT_MAX:
             refuse(400, f"limit must be from 0 to {LIMIT_MAX}", "VALIDATION_ERROR")
@@ -64,7 +68,7 @@ class Search:
         where = self._where(kind, body, call.now_ms)
         order, descending = self._order(kind, body.get("sorts") or [], call.now_ms)
         found, total = self._run(kind, where, (order, descending), (limit, offset), call.now_ms)
-        names = self._objects.wanted(kind, body.get("properties") or None, call.now_ms)
+        names = self._objects.wanted(kind, _names(body.get("properties")), call.now_ms)
         if self._records.switch("search_total_capped") == "on":
             total = min(total, CAP)
         answer: dict[str, Any] = {"total": total, "results": [self._objects.show(row, names) for row in found]}
@@ -129,7 +133,7 @@ class Search:
         groups = body.get("filterGroups") or []
         if not groups and body.get("filters"):
             groups = [{"filters": body["filters"]}]
-        if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
+        if not isinstance(groups, list) or not all(_is_group(group) for group in groups):
             refuse(400, "Invalid input JSON: filterGroups must be a list of objects", "VALIDATION_ERROR")
         sizes = [len(group.get("filters") or []) for group in groups]
         if len(groups) > GROUPS_MAX or max(sizes, default=0) > FILTERS_MAX or sum(sizes) > FILTERS_IN_ALL_MAX:
@@ -208,7 +212,8 @@ class Search:
 
     def _compare(self, column: Column, name: str, operator: str, text: str) -> Clause:
         if column.multiple and operator == "EQ":
-            return Clause(f"(instr(';'||{column.sql}||';', ?)>0)", (f";{text};",))
+            one = text.casefold() if column.form == "folded" else text
+            return Clause(f"(instr(';'||{column.sql}||';', ?)>0)", (f";{one};",))
         value = self._formed(column, name, text)
         if name == "hs_object_id" and operator == "EQ" and self._records.switch("search_merged_away") == "survivor":
             return Clause(
@@ -224,7 +229,7 @@ class Search:
             refuse(400, f"operator {one['operator']} requires values for {name}", "VALIDATION_ERROR")
         if len(wanted) > VALUES_MAX:
             refuse(400, f"operator {one['operator']} takes at most {VALUES_MAX} values", "VALIDATION_ERROR")
-        texts = [str(value) for value in wanted]
+        texts = [_text(value, str(one["operator"]), name) for value in wanted]
         if column.multiple:
             return _joined([self._compare(column, name, "EQ", text) for text in texts], " OR ")
         # Strings are not folded here: a value with capitals finds nothing, as documented.
@@ -238,7 +243,7 @@ class Search:
                 case "id":
                     return _id(text)
                 case "number":
-                    return float(text)
+                    return _number(text)
                 case "ms" | "date":
                     return self._time(column.form, text)
                 case "folded":
@@ -263,8 +268,8 @@ class Search:
 
     def _associated(self, kind: Kind, other_name: str, operator: str, one: dict[str, Any]) -> Clause:
         """The pseudo-property associations.{type}: EQ and IN by id, and whether there is any."""
-        other = kind_of(other_name)
-        ties(kind, other)
+        other = self._records.schema.kinds.of(other_name)
+        self._records.schema.ties(kind, other)
         linked = f"SELECT a_id FROM ties WHERE a='{kind.name}' AND b='{other.name}'"
         if operator in ("HAS_PROPERTY", "NOT_HAS_PROPERTY"):
             return Clause(f"(id {'NOT ' if operator.startswith('NOT') else ''}IN ({linked}))")
@@ -299,20 +304,50 @@ def _joined(clauses: list[Clause], word: str) -> Clause:
     return Clause(f"({word.join(clause.sql for clause in clauses)})", values)
 
 
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _is_group(group: Any) -> bool:
+    return isinstance(group, dict) and isinstance(group.get("filters") or [], list)
+
+
+def _names(given: Any) -> list[str] | None:
+    """The properties asked for; None for the default ones. Raises Refusal(400)."""
+    if not given:
+        return None
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        refuse(400, "Invalid input JSON: properties must be a list of names", "VALIDATION_ERROR")
+    return given
+
+
 def _value(one: dict[str, Any], key: str, name: str) -> str:
-    value = one.get(key)
+    return _text(one.get(key), str(one["operator"]), name, f"a {key}")
+
+
+def _text(value: Any, operator: str, name: str, what: str = "values") -> str:
     if value is None or isinstance(value, list | dict):
-        refuse(400, f"operator {one['operator']} requires a {key} for {name}", "VALIDATION_ERROR")
+        refuse(400, f"operator {operator} requires {what} for {name}", "VALIDATION_ERROR")
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _token(sql: str, text: str) -> Clause:
-    """A whole word; `*` at an end stands for anything."""
-    word = text.casefold().strip()
-    core = re.sub(r"([\[*?])", r"[\1]", word.strip("*"))
-    head = "*" if word.startswith("*") else "*[^0-9a-z]"
-    tail = "*" if word.endswith("*") else "[^0-9a-z]*"
-    return Clause(f"((' '||fold({sql})||' ') GLOB ?)", (f"{head}{core}{tail}",))
+    """A word of the value, without case; `*` stands for any part of a word."""
+    return Clause(f"(has_token({sql}, ?)=1)", (text.casefold().strip(),))
+
+
+@lru_cache(maxsize=256)
+def _pattern(word: str) -> re.Pattern[str]:
+    core = r"\S*".join(re.escape(part) for part in word.split("*"))
+    return re.compile(rf"(?<![^\W_]){core}(?![^\W_])")
+
+
+def has_token(value: Any, word: str) -> int | None:
+    """Whether a word (in lower case, with `*`) is in a value; None for no value. For SQL."""
+    return None if value in (None, "") else int(_pattern(word).search(str(value).casefold()) is not None)
 
 
 def _whole(value: Any, name: str) -> int:

@@ -4,16 +4,21 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from sync_platform.sandbox.hubspot_kinds import CONTACTS, TICKETS
+from sync_platform.sandbox.hubspot_kinds import CONTACTS, TICKETS, USERS
 from sync_platform.sandbox.hubspot_records import Records
 from sync_platform.sandbox.hubspot_standard import LANGUAGES
 from sync_platform.sandbox.hubspot_store import FIRST_ID, Row, Source
 from sync_platform.sandbox.hubspot_values import searchable_phone
-from sync_platform.sandbox.hubspot_wire import stamp, to_ms
+from sync_platform.sandbox.hubspot_wire import epoch_ms, stamp, to_ms
 from sync_platform.sandbox.people import Agent, Case, Person, View
 
 OWNER_ID, USER_ID = 70_000_000, 500_000  # plus the agent's number: an owner's id isn't his user id
 _CHUNK = 5_000
+_EARLY = "2020-01-01T00:00:00Z"
+_TEAMS = (
+    {"id": "7001", "name": "Support", "primary": True},
+    {"id": "7002", "name": "Billing", "primary": True},
+)
 _STAGE = {"new": "1", "waiting": "2", "open": "3", "resolved": "4", "closed": "4"}
 _PRIORITY = {"low": "LOW", "normal": "MEDIUM", "high": "HIGH", "critical": "URGENT"}
 _SOURCE = {"email": "EMAIL", "chat": "CHAT", "phone": "PHONE"}
@@ -50,7 +55,10 @@ class Seeding:
         """Everything in one transaction."""
         with self._store.transaction():
             for agent in agents:
-                self._records.schema.put_owner(owner(agent.n, agent.email, agent.name, "2020-01-01T00:00:00Z"))
+                doc = owner(agent.n, agent.email, agent.name, _EARLY)
+                doc["teams"] = [dict(_TEAMS[agent.n % len(_TEAMS)])]
+                self._records.schema.put_owner(doc)
+                self._store.insert(self._user(doc, agent.n))
             contacts = self._contacts(people)
             while chunk := list(islice(contacts, _CHUNK)):
                 self._store.insert_many(CONTACTS, chunk)
@@ -59,6 +67,20 @@ class Seeding:
             while pairs := list(islice(tickets, _CHUNK)):
                 self._store.insert_many(TICKETS, [row for row, _ in pairs])
                 self._tie(pairs)
+
+    def _user(self, doc: dict[str, Any], n: int) -> Row:
+        """The record of a user: its id is neither the owner's nor the user's."""
+        props = {
+            "hs_email": doc["email"],
+            "hs_given_name": doc["firstName"],
+            "hs_family_name": doc["lastName"],
+            "hs_internal_user_id": str(doc["userId"]),
+            "hubspot_owner_id": doc["id"],
+        }
+        at = epoch_ms(_EARLY)
+        row = Row(USERS, FIRST_ID + n, props, at, at, valued=at, origin=_SEEDED)
+        self._records.complete(row)
+        return row
 
     def _contacts(self, people: Iterable[Person]) -> Iterator[Row]:
         id_ = FIRST_ID
@@ -107,8 +129,8 @@ def _contact(view: View) -> dict[str, str]:
     phones = (*view.phones, None, None)
     language = (view.language or "").lower()
     props = {
-        "firstname": view.first,
-        "lastname": view.last,
+        "firstname": view.first or None,
+        "lastname": view.last or None,
         "email": emails[0] if emails else None,
         "hs_additional_emails": ";".join(emails[1:]) or None,
         "hs_email_domain": emails[0].rpartition("@")[2] if emails else None,

@@ -6,7 +6,9 @@ portal has many more: these are the ones that a sync of customers and tickets me
 
 from typing import Any
 
-GROUPS: dict[str, tuple[tuple[str, str], ...]] = {
+from sync_platform.sandbox import hubspot_generic
+
+GROUPS: dict[str, tuple[tuple[str, str], ...]] = hubspot_generic.GROUPS | {
     "contacts": (("contactinformation", "Contact information"), ("emailinformation", "Email information")),
     "companies": (("companyinformation", "Company information"),),
     "tickets": (("ticketinformation", "Ticket information"),),
@@ -123,11 +125,11 @@ _ORIGIN = """
 -hs_object_source_label|Record source label|string|text
 -hs_object_source_user_id|Record source user ID|string|text
 """
-_LINES = {"contacts": _CONTACTS, "companies": _COMPANIES, "tickets": _TICKETS, "notes": _NOTES}
+_LINES = hubspot_generic.LINES | {"contacts": _CONTACTS, "companies": _COMPANIES, "tickets": _TICKETS, "notes": _NOTES}
 
 
 def _options(name: str) -> list[dict[str, Any]]:
-    lists: dict[str, dict[str, str]] = {
+    lists: dict[str, dict[str, str]] = hubspot_generic.OPTIONS | {
         "hs_language": LANGUAGES,
         "lifecyclestage": {value: value.capitalize() for value in LIFECYCLE},
         "hs_ticket_priority": PRIORITIES,
@@ -160,7 +162,7 @@ def properties(kind: str, created_at: str) -> list[dict[str, Any]]:
             "fieldType": field_type,
             "description": "",
             "groupName": GROUPS[kind][0][0],
-            "options": _options(name),
+            "options": [] if kind == "custom" and name in ("hs_pipeline", "hs_pipeline_stage") else _options(name),
             "displayOrder": n,
             "calculated": name.startswith(("hs_searchable_", "num_", "hs_calculated_")),
             "externalOptions": name == "hubspot_owner_id",

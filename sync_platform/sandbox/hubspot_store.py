@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ CREATE INDEX IF NOT EXISTS history_id ON history(kind, id, name, seq);
 CREATE TABLE IF NOT EXISTS ties(seq INTEGER PRIMARY KEY, a TEXT, a_id INTEGER, b TEXT, b_id INTEGER, type_id INTEGER,
     UNIQUE(a, a_id, b, b_id, type_id));
 CREATE INDEX IF NOT EXISTS ties_back ON ties(a, b, b_id, a_id);
+CREATE TABLE IF NOT EXISTS resting(a TEXT, a_id INTEGER, b TEXT, b_id INTEGER, type_id INTEGER,
+    UNIQUE(a, a_id, b, b_id, type_id));
 CREATE TABLE IF NOT EXISTS settings(section TEXT, kind TEXT, name TEXT, doc TEXT NOT NULL, ready INTEGER NOT NULL,
     PRIMARY KEY(section, kind, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS blocked(email TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -83,6 +86,13 @@ def _sql_ms(text: str | None) -> int | None:
         return None
 
 
+@lru_cache(maxsize=1_024)
+def _origin(text: str) -> Source | None:
+    """A stored source: few different ones, never changed in place."""
+    found: Source | None = json.loads(text)
+    return found
+
+
 def dump(value: Any) -> str:
     """Compact JSON text."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
@@ -101,18 +111,38 @@ class Store:
         self._draw = random.Random(f"search lag {seed}")
         self._stale: dict[str, int] = {}
         self._depth = 0
+        self._kinds = list(KINDS)
         self.create_tables()
 
     def create_tables(self) -> None:
         """Make what is missing."""
-        self.db.executescript(_SHARED + "".join(_PER_KIND.format(t=name) for name in KINDS))
+        self.db.executescript(_SHARED + "".join(_PER_KIND.format(t=name) for name in self._kinds))
         if not self.db.execute("SELECT 1 FROM sqlite_schema WHERE name='sqlite_stat1'").fetchone():
             self.db.execute("ANALYZE")  # nearly nothing is there yet: this makes the table of figures
-        if not self.db.execute("SELECT 1 FROM sqlite_stat1 WHERE idx='notes_state'").fetchone():
-            for name in KINDS:
-                self._expect(name, {f"{name}_state": _MANY, f"{name}_modified": _FEW, f"{name}_created": _FEW})
-        for name in KINDS:
+        if not self.db.execute("SELECT 1 FROM sqlite_stat1 WHERE idx='users_state'").fetchone():
+            self._expect_kinds(self._kinds)
+        for name in self._kinds:
             (self._stale[name],) = self.db.execute(f"SELECT count(*) FROM stale_{name}").fetchone()
+
+    def _expect_kinds(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._expect(name, {f"{name}_state": _MANY, f"{name}_modified": _FEW, f"{name}_created": _FEW})
+
+    def add_kind(self, name: str) -> None:
+        """Make the tables of a kind of the account's own; its name has to be a plain identifier."""
+        if name in self._kinds:
+            return
+        self._kinds.append(name)
+        for statement in filter(str.strip, _PER_KIND.format(t=name).split(";")):
+            self.db.execute(statement)
+        self._expect_kinds([name])
+        (self._stale[name],) = self.db.execute(f"SELECT count(*) FROM stale_{name}").fetchone()
+
+    def drop_kind(self, name: str) -> None:
+        """Remove the tables of a kind of the account's own."""
+        self._kinds.remove(name)
+        for table in (name, f"stale_{name}"):
+            self.db.execute(f"DROP TABLE IF EXISTS {table}")
 
     def index(self, kind: str, name: str, expression: str) -> None:
         """Index the comparable value of a property."""
@@ -128,12 +158,13 @@ class Store:
 
     def clear(self) -> None:
         """Empty every table; indexes on unique properties go with their properties."""
-        tables = ["uniques", "history", "ties", "settings", "blocked"]
+        tables = ["uniques", "history", "ties", "resting", "settings", "blocked"]
         self.db.execute("DELETE FROM sqlite_stat1")
-        for name in KINDS:
+        for name in self._kinds:
             tables += [name, f"stale_{name}"]
         for table in tables:
             self.db.execute(f"DROP TABLE IF EXISTS {table}")
+        self._kinds = list(KINDS)
         self.create_tables()
 
     def close(self) -> None:
@@ -164,8 +195,17 @@ class Store:
 
     def row(self, kind: Kind, found: Sequence[Any]) -> Row:
         """A Row from the columns of a SELECT."""
-        id_, props, created, modified, state, ended, successor, valued, origin = found
-        return Row(kind, id_, json.loads(props), created, modified, state, ended, successor, valued, json.loads(origin))
+        return self.rows(kind, [found])[0]
+
+    def rows(self, kind: Kind, found: Sequence[Sequence[Any]]) -> list[Row]:
+        """Rows from the columns of a SELECT; their values are read in one go, which a page of 100 notices."""
+        values = json.loads(f"[{','.join([one[1] for one in found])}]")
+        return [
+            Row(kind, id_, props, created, modified, state, ended, successor, valued, _origin(origin))
+            for props, (id_, _, created, modified, state, ended, successor, valued, origin) in zip(
+                values, found, strict=True
+            )
+        ]
 
     def get(self, kind: Kind, id_: int) -> Row | None:
         """A record in any state."""
@@ -177,7 +217,7 @@ class Store:
         wanted = list(ids)
         marks = ",".join("?" * len(wanted))
         rows = self.db.execute(f"SELECT {_COLUMNS} FROM {kind.name} WHERE id IN ({marks})", wanted)
-        return {found[0]: self.row(kind, found) for found in rows}
+        return {row.id: row for row in self.rows(kind, rows.fetchall())}
 
     def page(self, kind: Kind, after: int, limit: int, state: int | None) -> list[Row]:
         """Records with a higher id, ascending; state None = all."""
@@ -185,7 +225,7 @@ class Store:
         rows = self.db.execute(
             f"SELECT {_COLUMNS} FROM {kind.name} WHERE id>? {where} ORDER BY id LIMIT ?", [*values, limit]
         )
-        return [self.row(kind, found) for found in rows]
+        return self.rows(kind, rows.fetchall())
 
     def next_id(self, kind: Kind) -> int:
         """The id that the next record gets; ids are never given twice."""

@@ -3,11 +3,75 @@
 The default of each is the likelier behaviour or, where nothing is known, the one that is harder for a client.
 """
 
+from sync_platform.sandbox import hubspot_feeds
 from sync_platform.sandbox.world import Switches
 
 _ALL: tuple[tuple[str, object, tuple[object, ...] | type, str], ...] = (
-    ("plan", "pro", ("free", "pro", "enterprise"), "limits of the account: 100, 190 or 190 calls in 10 s [doc]"),
+    (
+        "plan",
+        "pro",
+        ("free", "starter", "pro", "enterprise"),
+        "limits of the account: 100, 100, 190 or 190 calls in 10 s [doc]",
+    ),
     ("calls_per_day", 0, int, "daily limit before the rate scale; 0 = the plan's (250,000, 625,000, 1,000,000) [doc]"),
+    (
+        "limit_packs",
+        0,
+        (0, 1, 2),
+        "API limit packs of the account: each adds 1,000,000 calls a day; with one, associations have 1,000,000 [doc]",
+    ),
+    ("limit_pack_burst", 250, (250, 200), "calls in 10 s with a limit pack: two pages of the documentation differ"),
+    ("pro_calls_per_day", 625_000, (625_000, 650_000), "daily limit of the plan pro: two sources differ [doc]"),
+    ("limit_headers_on_429", "on", ("on", "off"), "whether a 429 carries the limit headers: not established"),
+    ("oauth_consent", "grant", ("grant", "deny"), "what the person answers at /oauth/authorize"),
+    ("oauth_code_s", 600, int, "how long an authorization code lives, in seconds: not established"),
+    ("oauth_hub", "installed", ("installed", "uninstalled"), "uninstalled: a refresh answers BAD_HUB, access_denied"),
+    (
+        "expired_token_category",
+        "EXPIRED_AUTHENTICATION",
+        ("EXPIRED_AUTHENTICATION", "INVALID_AUTHENTICATION"),
+        "category of the 401 for an expired access token [inferred]",
+    ),
+    (
+        "missing_scopes_body",
+        "errors",
+        ("errors", "top_level"),
+        "where a 403 names the scopes: in errors[0].context, or in context; both are recorded",
+    ),
+    (
+        "ticket_scope",
+        "either",
+        ("either", "legacy", "granular"),
+        "scopes that tickets need: `tickets`, crm.objects.tickets.*, or one of them; sources differ",
+    ),
+    ("batch_status_2026_09", "multi", ("multi", "plain"), "a batch failed in part, 2026-09: 207, or the plain status"),
+    (
+        "pipeline_delete_in_use",
+        "refuse",
+        ("refuse", "delete"),
+        "deleting a pipeline or stage in use before 2026-09, which refuses it [doc]: not established",
+    ),
+    (
+        "property_in_use",
+        "unique_values",
+        ("unique_values", "values", "rules"),
+        "what makes archiving a property fail as in use: values of a unique one, any values, only admin rules",
+    ),
+    (
+        "validation_rules_on_change",
+        "touched",
+        ("touched", "whole_record"),
+        "whether a change obeys the admin's rules for what it touches or for the whole record: not established",
+    ),
+    ("blocked_email", "refuse", ("refuse", "accept"), "a write of a block-listed address: not established"),
+    (
+        "gdpr_blocks",
+        "unknown",
+        ("unknown", "always"),
+        "whether a privacy deletion block-lists only an unknown address [doc], or the addresses of a record too",
+    ),
+    ("restore_associations", "keep", ("keep", "drop"), "whether a restored record has its associations again"),
+    ("labels_max", 50, int, "labels of the account between two kinds, by plan"),
     ("missing_scopes", "", str, "comma list of scopes that the token lacks: calls that need one answer 403"),
     ("malformed_token", 401, (401, 530), "answer to a token with white space in it; a 530 page was reported [code]"),
     (
@@ -57,6 +121,12 @@ _ALL: tuple[tuple[str, object, tuple[object, ...] | type, str], ...] = (
         ("ticket", "both", "off"),
         "whether associating bumps the modified date of the ticket, of both sides or of none [inferred]",
     ),
+    (
+        "association_ids",
+        "number",
+        ("number", "string"),
+        "ids in v4 association answers: numbers as recorded, or strings as newer models have them",
+    ),
     ("source_id", "app", ("app", "other"), "sourceId in the history of own writes; for service keys not established"),
 )
 
@@ -65,3 +135,4 @@ def register(switches: Switches) -> None:
     """Declare every switch as hubspot.<name>."""
     for name, default, choices, doc in _ALL:
         switches.register(f"hubspot.{name}", default, choices, doc)
+    hubspot_feeds.register(switches)

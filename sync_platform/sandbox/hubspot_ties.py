@@ -9,12 +9,14 @@ associating bumps a modified date is a switch (`association_bumps`).
 
 from collections.abc import Iterable
 
-from sync_platform.sandbox.hubspot_kinds import KINDS, NOTES, TICKETS, Kind, Tie, ties
+from sync_platform.sandbox.hubspot_kinds import KINDS, TICKETS, Kind, Tie
 from sync_platform.sandbox.hubspot_records import Records
-from sync_platform.sandbox.hubspot_store import Row
+from sync_platform.sandbox.hubspot_store import LIVE, Row
 from sync_platform.sandbox.hubspot_wire import stamp
 
 Edge = tuple[str, int, str, int, int]  # kind, id, kind, id, type id
+_ACTIVITIES = ("notes", "calls", "emails", "meetings", "communications")
+_WITH_ACTIVITIES = frozenset({"contacts", "companies", "tickets", "deals"})
 
 
 class Ties:
@@ -39,20 +41,46 @@ class Ties:
                 found[a_id].setdefault(b_id, []).append(type_id)
         return found
 
+    def every(self, a: Kind, ids: Iterable[int]) -> dict[int, dict[str, dict[int, list[int]]]]:
+        """{from id: {kind: {to id: [type ids]}}}: whatever the records are associated with."""
+        wanted = list(ids)
+        found: dict[int, dict[str, dict[int, list[int]]]] = {id_: {} for id_ in wanted}
+        for start in range(0, len(wanted), 500):
+            part = wanted[start : start + 500]
+            marks = ",".join("?" * len(part))
+            rows = self._db.execute(
+                f"SELECT a_id, b, b_id, type_id FROM ties WHERE a=? AND a_id IN ({marks}) ORDER BY seq", [a.name, *part]
+            )
+            for a_id, b, b_id, type_id in rows:
+                found[a_id].setdefault(b, {}).setdefault(b_id, []).append(type_id)
+        return found
+
     def add(self, left: Row, right: Row, wanted: Iterable[Tie], now_ms: int) -> bool:
         """Associate with these types; whether something new was made."""
-        known = ties(left.kind, right.kind)
+        known = self._records.schema.ties(left.kind, right.kind)
         types = list(wanted)
         if any(tie.label for tie in types):
             types.append(known[0])
-            self._demote(left, right.kind, known)
+            if any(tie.label == "Primary" and tie.category == "HUBSPOT_DEFINED" for tie in types):
+                self._demote(left, right.kind, known)
         edges = [edge for tie in types for edge in _both(left, right, tie)]
+        there = self._there(left, right)
         before = self._db.total_changes
         self._db.executemany("INSERT OR IGNORE INTO ties(a,a_id,b,b_id,type_id) VALUES(?,?,?,?,?)", edges)
         made = self._db.total_changes > before
+        if there is not None:
+            for tie in dict.fromkeys(types):
+                if tie.type_id not in there:
+                    self._records.changes.tied(left, right, tie, removed=False)
         if made:
             self._bump(left, right, now_ms)
         return made
+
+    def _there(self, left: Row, right: Row) -> list[int] | None:
+        """The types that are there already; None when nobody listens to changes."""
+        if not self._records.changes.active:
+            return None
+        return self.of(left.kind, [left.id], right.kind)[left.id].get(right.id, [])
 
     def _demote(self, left: Row, other: Kind, known: list[Tie]) -> None:
         for tie in known:
@@ -63,13 +91,16 @@ class Ties:
 
     def _drop(self, a: Kind, a_id: int, b: Kind, b_id: int, tie: Tie) -> None:
         edges = [(a.name, a_id, b.name, b_id, tie.type_id), (b.name, b_id, a.name, a_id, tie.back_id)]
+        before = self._db.total_changes
         self._db.executemany("DELETE FROM ties WHERE a=? AND a_id=? AND b=? AND b_id=? AND type_id=?", edges)
+        if self._db.total_changes > before:
+            self._records.changes.tied((a, a_id), (b, b_id), tie, removed=True)
 
     def _bump(self, left: Row, right: Row, now_ms: int) -> None:
         policy = self._records.switch("association_bumps")
         for row, other in ((left, right), (right, left)):
-            if other.kind is NOTES and row.kind is not NOTES:
-                count = len(self.of(row.kind, [row.id], NOTES)[row.id])
+            if other.kind.name in _ACTIVITIES and row.kind.name in _WITH_ACTIVITIES:
+                count = sum(len(self.of(row.kind, [row.id], KINDS[name])[row.id]) for name in _ACTIVITIES)
                 self._records.touch(row, now_ms, num_notes=str(count), notes_last_updated=stamp(now_ms))
             elif policy == "both" or (policy == "ticket" and row.kind is TICKETS):
                 self._records.touch(row, now_ms)
@@ -77,7 +108,7 @@ class Ties:
     def remove(self, left: Row, right: Row, wanted: Iterable[Tie] | None, now_ms: int) -> None:
         """Drop these types, or all of them (None)."""
         before = self._db.total_changes
-        for tie in ties(left.kind, right.kind) if wanted is None else wanted:
+        for tie in self._records.schema.ties(left.kind, right.kind) if wanted is None else wanted:
             self._drop(left.kind, left.id, right.kind, right.id, tie)
         if self._db.total_changes > before:
             self._bump(left, right, now_ms)
@@ -85,15 +116,39 @@ class Ties:
     def forget(self, row: Row) -> None:
         """Drop everything that a record is part of."""
         key = (row.kind.name, row.id)
-        self._db.execute("DELETE FROM ties WHERE a=? AND a_id=?", key)
-        for kind in KINDS:
+        for (kind,) in self._db.execute("SELECT DISTINCT b FROM ties WHERE a=? AND a_id=?", key).fetchall():
             self._db.execute("DELETE FROM ties WHERE a=? AND b=? AND b_id=?", (kind, *key))
+        self._db.execute("DELETE FROM ties WHERE a=? AND a_id=?", key)
+
+    def shelve(self, row: Row) -> None:
+        """Drop everything that an archived record is part of, and keep it for a restore."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO resting(a,a_id,b,b_id,type_id) "
+            "SELECT t.a, t.a_id, t.b, t.b_id, t.type_id FROM ties t WHERE t.a=? AND t.a_id=?",
+            (row.kind.name, row.id),
+        )
+        self.forget(row)
+
+    def unshelve(self, row: Row, now_ms: int) -> None:
+        """Bring back the associations of a restored record whose other end lives."""
+        key = (row.kind.name, row.id)
+        rows = self._db.execute("SELECT b, b_id, type_id FROM resting WHERE a=? AND a_id=?", key).fetchall()
+        self._db.execute("DELETE FROM resting WHERE a=? AND a_id=?", key)
+        for b, b_id, type_id in rows:
+            kind = self._records.schema.kinds.by_name.get(b)
+            found = None if kind is None else self._records.survivor(self._records.store.get(kind, b_id))
+            if kind is None or found is None or found.state != LIVE:
+                continue
+            for tie in self._records.schema.ties(row.kind, kind):
+                if tie.type_id == type_id:
+                    self.add(row, found, [tie], now_ms)
 
     def move(self, old: Row, new: Row) -> None:
         """Carry a merged record's associations over to the survivor."""
         key = (new.id, old.kind.name, old.id)
         self._db.execute("UPDATE OR IGNORE ties SET a_id=? WHERE a=? AND a_id=?", key)
-        for kind in KINDS:
+        sql = "SELECT DISTINCT b FROM ties WHERE a=? AND a_id IN (?, ?)"
+        for (kind,) in self._db.execute(sql, (old.kind.name, old.id, new.id)).fetchall():
             self._db.execute("UPDATE OR IGNORE ties SET b_id=? WHERE b=? AND b_id=? AND a=?", (*key, kind))
         self.forget(old)
 

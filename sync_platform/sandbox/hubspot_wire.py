@@ -12,8 +12,12 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qs, quote
+
+if TYPE_CHECKING:
+    from sync_platform.sandbox.hubspot_oauth import Grant
 
 Json = Any
 MS_MAX = 253_402_300_799_999  # the last millisecond of the year 9999
@@ -91,6 +95,7 @@ class Call:
     raw_body: bytes
     host: str
     now_ms: int
+    grant: "Grant | None" = None  # what an OAuth token stands for; None = the private app's token
     _query: dict[str, list[str]] | None = field(default=None)
 
     def query(self) -> dict[str, list[str]]:
@@ -198,9 +203,17 @@ def encode(body: Json) -> bytes:
 def stamp(ms: int) -> str:
     """Epoch milliseconds as ISO 8601; the fraction is left out when it is zero."""
     seconds, rest = divmod(ms, 1000)
-    moment = time.gmtime(seconds)
-    head = f"{moment[0]:04d}-{moment[1]:02d}-{moment[2]:02d}T{moment[3]:02d}:{moment[4]:02d}:{moment[5]:02d}"
+    days, seconds = divmod(seconds, 86_400)
+    minutes, seconds = divmod(seconds, 60)
+    head = f"{_date(days)}T{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
     return f"{head}.{rest:03d}Z" if rest else f"{head}Z"
+
+
+@lru_cache(maxsize=8_192)
+def _date(days: int) -> str:
+    """A day since 1970: a page of rows shares few of them."""
+    moment = time.gmtime(days * 86_400)
+    return f"{moment[0]:04d}-{moment[1]:02d}-{moment[2]:02d}"
 
 
 def epoch_ms(text: str) -> int:

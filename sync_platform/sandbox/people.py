@@ -96,6 +96,7 @@ class Case:
     updated_at: datetime
     closed_at: datetime | None
     score: int | None  # satisfaction, 1..5
+    reference: str | None = None  # its number in the helpdesk that it was imported from
 
 
 T = TypeVar("T")

@@ -4,11 +4,16 @@ An event is {"n", "what", "edits": [{"system", "kind", "id", "set"}]}; no two ev
 makes of each stays plain to see. Playing an event does its edits as a person would and adds each row's id.
 """
 
+import asyncio
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from sync_platform.sandbox.clock import Clock, iso
+
 ROUNDS = 4
+YEAR_H = 8_784
+TURNS = 5  # of the loop, so that a wait that ended can begin its work
 ROWS = 600  # of each kind: the day happens among the oldest rows, however large the world is
 Event = dict[str, Any]
 Row = dict[str, Any]
@@ -53,6 +58,48 @@ class Script:
             except KeyError as error:
                 played.append({**edit, "skipped": str(error.args[0]) if error.args else "the row is gone"})
         return {**event, "edits": played}
+
+
+async def play_day(script: Script, sides: Mapping[str, Edited], clock: Clock, hours: float = 24) -> dict[str, Any]:
+    """Carry out all events that are left, spread over so many hours of the clock, which is advanced between them.
+
+    Whatever waits on the clock (deliveries, retries) gets its turn after each step. Returns {"from", "to": ISO 8601,
+    "hours", "events": how many, "edits": {system: how many}, "skipped": edits of rows that were gone, "happened":
+    [{"at", "n", "what"}], "left": 0}. Raises ValueError for hours that are not from 0 to 8,784 (a year).
+    """
+    if isinstance(hours, bool) or not isinstance(hours, int | float) or not 0 <= hours <= YEAR_H:
+        raise ValueError(f"hours must be a number from 0 to {YEAR_H}")
+    begin_at = iso(clock.now())
+    step_s = hours * 3600 / (script.left + 1)
+    edits: dict[str, int] = dict.fromkeys(sides, 0)
+    skipped, happened = 0, []
+    while script.left:
+        await _pass(clock, step_s)
+        event = script.play(sides)
+        if event is None:
+            break
+        happened.append({"at": iso(clock.now()), "n": event["n"], "what": event["what"]})
+        for edit in event["edits"]:
+            gone = "skipped" in edit
+            skipped += gone
+            edits[edit["system"]] += not gone
+    await _pass(clock, step_s)
+    return {
+        "from": begin_at,
+        "to": iso(clock.now()),
+        "hours": hours,
+        "events": len(happened),
+        "edits": edits,
+        "skipped": skipped,
+        "happened": happened,
+        "left": script.left,
+    }
+
+
+async def _pass(clock: Clock, seconds: float) -> None:
+    clock.advance(seconds)
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
 
 
 def write_day(seed: int, sides: Mapping[str, Edited]) -> list[Event]:

@@ -14,6 +14,7 @@ from sync_platform.sandbox.control import Control
 from sync_platform.sandbox.erp import ErpSandbox
 from sync_platform.sandbox.people import generate
 from sync_platform.sandbox.script import Script
+from sync_platform.sandbox.server import Options, Sandbox, running
 from sync_platform.sandbox.world import World
 
 START_S = 60
@@ -36,6 +37,9 @@ class Desk:
 
     def remember(self):
         pass
+
+    def imported(self):
+        return None
 
 
 @pytest.fixture
@@ -240,6 +244,70 @@ def test_a_vendor_s_429_by_a_fault_has_the_vendor_s_shape(running_sandbox, whole
     assert whole.get("/calls").json()["rate_limited"] == 2
 
 
+def asked(ready, system):
+    door = ready[system]
+    if system == "gorgias":
+        return httpx.get(f"{door['url']}/api/account", auth=(door["email"], door["api_key"]))
+    token = {"authorization": f"Bearer {door['access_token']}"}
+    return httpx.get(f"{door['url']}/crm/v3/objects/contacts", headers=token)
+
+
+@pytest.mark.parametrize("system", ["gorgias", "hubspot"])
+def test_423_477_and_5xx_by_a_fault_have_the_vendor_s_shape(running_sandbox, whole, system):
+    def planned(kind, **more):
+        whole.put("/faults", json=[{"system": system, "path": "*", "kind": kind, **more}]).raise_for_status()
+        return asked(running_sandbox, system)
+
+    for kind, status, more in (("423", 423, {}), ("477", 477, {"retry_after": 3600}), ("5xx", 503, {"status": 503})):
+        answer = planned(kind, **more, **({"body": "json"} if kind == "5xx" else {}))
+        body = answer.json()
+        assert answer.status_code == status
+        assert body["error"]["msg"] if system == "gorgias" else body["status"] == "error" and body["correlationId"]
+        assert answer.headers.get("retry-after") == ("3600" if kind == "477" else None)
+    assert planned("5xx").headers["content-type"].startswith("text/html")
+
+
+def test_a_477_of_hubspot_says_in_seconds_how_long_to_wait(running_sandbox, whole):
+    whole.put("/faults", json=[{"system": "hubspot", "path": "*", "kind": "477"}]).raise_for_status()
+    assert int(asked(running_sandbox, "hubspot").headers["retry-after"]) > 0
+
+
+def test_a_429_of_hubspot_comes_in_both_shapes(running_sandbox, whole):
+    keys = {}
+    for shape in ("documented", "recorded"):
+        plan = [{"system": "hubspot", "path": "*", "kind": "429", "shape": shape}]
+        whole.put("/faults", json=plan).raise_for_status()
+        keys[shape] = asked(running_sandbox, "hubspot").json().keys()
+    assert "policyName" in keys["documented"]
+    assert "category" in keys["recorded"]
+    assert "policyName" not in keys["recorded"]
+
+
+def test_presets_of_faults_are_listed_and_put_by_name(whole):
+    listed = {row["name"]: row for row in whole.get("/faults/presets").json()}
+    assert "bad-night" in listed
+    shown = whole.put("/faults", json={"preset": "bad-night", "seed": 7}).json()
+    assert [row["kind"] for row in shown] == [row["kind"] for row in listed["bad-night"]["faults"]]
+    assert whole.get("/faults").json() == shown
+    wrong = whole.put("/faults", json={"preset": "good-night"})
+    assert (wrong.status_code, "bad-night" in wrong.json()["error"]) == (400, True)
+    assert whole.get("/faults").json() == shown
+
+
+def test_the_series_shows_calls_and_the_budget_s_use(running_sandbox, whole):
+    for _ in range(5):
+        assert asked(running_sandbox, "gorgias").status_code == 200
+    found = whole.get("/calls/series", params={"system": "gorgias", "step_s": 5, "minutes": 2}).json()
+    row = found["systems"]["gorgias"]
+    assert list(found["systems"]) == ["gorgias"]
+    assert (len(row["ok"]), sum(row["ok"]), sum(row["limited"]), sum(row["failed"])) == (24, 5, 0, 0)
+    assert (row["window"], row["limit"], max(row["used"])) == ("gorgias.api_key", 40, 5)
+    assert set(whole.get("/calls/series").json()["systems"]) == {"gorgias", "hubspot"}
+    assert whole.get("/calls/series?system=shopify").status_code == 404
+    for wrong in ("step_s=0", "minutes=0", "step_s=1&minutes=100000", "step_s=x"):
+        assert whole.get(f"/calls/series?{wrong}").status_code == 400
+
+
 def test_a_day_of_edits_reaches_all_three_systems(whole):
     before = everything(whole)
     seen, left, touched = [], 1, set()
@@ -259,6 +327,18 @@ def test_a_day_of_edits_reaches_all_three_systems(whole):
     assert all(len(after[key]) > len(before[key]) for key in after if key != ("gorgias", "tickets"))
     assert whole.post("/script/next").json() == {"event": None, "left": 0}
     assert whole.get("/outbox").json() == []
+
+
+def test_switches_of_the_command_line_hold_after_a_reset(tmp_path):
+    options = Options(
+        customers=3, tickets=0, data_dir=tmp_path, gorgias_port=0, hubspot_port=0, control_port=0,
+        switches=(("gorgias.plan_per_s", "2"),),
+    )  # fmt: skip
+    with running(options) as ready, httpx.Client(base_url=ready["control"]["url"]) as client:
+        for _ in range(2):
+            values = {row["name"]: row["value"] for row in client.get("/switches").json()}
+            assert values["gorgias.plan_per_s"] == 2
+            client.post("/reset", json={"seed": 2}).raise_for_status()
 
 
 def test_reset_brings_back_the_same_world_and_another_seed_another_one(whole):
@@ -353,8 +433,6 @@ def test_a_signal_during_the_seeding_ends_it_too(started, tmp_path):
 
 
 def test_a_data_directory_is_not_paired_with_another_erp(tmp_path):
-    from sync_platform.sandbox.server import Options, Sandbox
-
     Sandbox(Options(customers=3, tickets=3), tmp_path)
     with pytest.raises(ValueError, match="another database"):
         Sandbox(Options(customers=3, tickets=3, erp_url=f"sqlite:///{tmp_path / 'other.db'}"), tmp_path)
@@ -389,8 +467,6 @@ def test_a_taken_port_is_named(started):
 
 
 def test_a_thousand_people_are_ready_within_seconds(tmp_path):
-    from sync_platform.sandbox.server import Options, Sandbox
-
     begin = time.process_time()
     Sandbox(Options(customers=1000, tickets=0), tmp_path)
     assert time.process_time() - begin < 5

@@ -88,6 +88,7 @@ def test_both_forms_of_a_path_are_served_without_redirect(gorgias):
 
 def test_unknown_paths_are_404_and_unknown_methods_405(gorgias):
     """[doc] texts of 2020."""
+    gorgias.switch(unknown_path=404)
     assert gorgias.get("nothing", 404)["error"]["msg"] == "Resource not found."
     assert gorgias.get("customers/99", 404)["error"]["msg"] == "Resource not found."
     assert gorgias.call("PATCH", "customers", {}, 405)["error"]["msg"] == "The specified HTTP method is not allowed."

@@ -142,7 +142,7 @@ def test_unknown_types_and_ids_are_refused_as_recorded(hubspot):
     odd = hubspot.http.get(f"{CONTACTS}/abc")
     assert odd.status_code == 404
     assert odd.json()["context"] == {"id": ["abc"]}
-    assert hubspot.http.get("/crm/v3/nothing/here").status_code == 404
+    assert hubspot.http.get("/crm/v3/nothing/here").status_code == 501  # not served, and said so
 
 
 def test_an_archived_record_is_only_in_the_archived_list(hubspot):

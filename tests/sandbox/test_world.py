@@ -1,11 +1,13 @@
 """Clock, switches, call log and the plan of faults."""
 
 import asyncio
+import json
 import time
 from datetime import UTC
 
 import pytest
 
+from sync_platform.sandbox.calls import SECONDS_KEPT
 from sync_platform.sandbox.world import RING, Calls, Clock, Faults, Switches, World
 
 
@@ -169,6 +171,21 @@ def test_system_and_method_narrow_a_fault():
         [{"kind": "5xx", "status": 404}],
         [{"kind": "429", "system": "erp"}],
         [{"kind": "429", "colour": 1}],
+        [{"kind": "429", "shape": "square"}],
+        [{"kind": "429", "retry_after": -1}],
+        [{"kind": "429", "retry_after": 1.5}],
+        [{"kind": "5xx", "body": "xml"}],
+        [{"kind": "5xx", "landed": 1}],
+        [{"kind": "latency", "p50": 10}],
+        [{"kind": "latency", "low": 20, "high": 10}],
+        [{"kind": "truncate", "at": 1.5}],
+        [{"kind": "clock", "jump_s": "back"}],
+        [{"kind": "slow", "ms": True}],
+        [{"kind": "429", "from_s": 5, "until_s": 2}],
+        [{"kind": "429", "every": 0}],
+        [{"kind": "429", "after": -1}],
+        [{"kind": "429", "seed": 1.5}],
+        [{"kind": "429", "share": float("nan")}],
     ],
 )
 def test_a_wrong_plan_is_refused_and_the_old_one_stays(wrong):
@@ -212,3 +229,116 @@ def test_a_wait_on_the_clock_ends_at_once_when_the_clock_is_advanced_past_it():
 
     assert asyncio.run(wait()) < 10
     assert not clock._sleepers
+
+
+def struck(rows, calls=12):
+    faults = Faults()
+    faults.put([{"system": "*", "path": "*", "kind": "429", **row} for row in rows])
+    return "".join("x" if faults.draw("gorgias", "GET", "/api") else "." for _ in range(calls))
+
+
+@pytest.mark.parametrize(
+    ("row", "drawn"),
+    [
+        ({"after": 3}, "...xxxxxxxxx"),
+        ({"after": 3, "times": 2}, "...xx......."),
+        ({"every": 4}, "x...x...x..."),
+        ({"after": 1, "every": 3, "times": 3}, ".x..x..x...."),
+    ],
+)
+def test_a_script_lets_calls_pass_and_meets_each_so_many(row, drawn):
+    assert struck([row]) == drawn
+
+
+def test_a_script_holds_between_two_moments_of_the_sandbox_s_clock(world):
+    world.faults.put([{"system": "*", "path": "*", "kind": "477", "from_s": 60, "until_s": 120}])
+
+    def hit():
+        return bool(world.faults.draw("hubspot", "GET", "/crm"))
+
+    seen = [hit()]
+    for _ in range(3):
+        world.clock.advance(50)
+        seen.append(hit())
+    assert seen == [False, False, True, False]
+
+
+def test_a_plan_that_was_kept_goes_on_exactly_where_it_stood(world):
+    rows = [
+        {"system": "*", "path": "*", "kind": "429", "share": 0.3, "seed": 5, "after": 2},
+        {"system": "*", "path": "*", "kind": "latency", "p50": 10, "p95": 50, "times": 40},
+        {"system": "*", "path": "*", "kind": "5xx", "until_s": 100, "retry_after": None},
+    ]
+
+    def drawn(faults, calls):
+        return [[(one.kind, one.amount_ms()) for one in faults.draw("gorgias", "GET", "/")] for _ in range(calls)]
+
+    world.faults.put(rows)
+    drawn(world.faults, 20)
+    kept = json.loads(json.dumps(world.faults.kept()))
+    later = World(world.data_dir)
+    later.faults.restore(kept)
+    assert later.faults.listing() == world.faults.listing()
+    assert drawn(later.faults, 50) == drawn(world.faults, 50)
+
+
+def test_switches_are_read_as_they_are_written_on_a_command_line(switches):
+    assert switches.read("gorgias.plan_per_s", "2") == 2
+    assert switches.read("gorgias.plan_per_s", "off") == "off"
+    assert switches.read("gorgias.flag", "false") is False
+    assert switches.read("hubspot.lag_s", "1.5") == 1.5
+    for name, text in (("gorgias.plan_per_s", "3"), ("hubspot.lag_s", "soon"), ("nope", "1")):
+        with pytest.raises(ValueError, match="switch"):
+            switches.read(name, text)
+
+
+def test_a_wrong_name_among_many_switches_is_answered_with_the_nearest():
+    many = Switches()
+    for n in range(40):
+        many.register(f"gorgias.number_{n}", 0, int, "a number")
+    many.register("hubspot.search_lag_s", 2.0, float, "a lag")
+    with pytest.raises(ValueError, match=r"one of 41; the nearest: hubspot\.search_lag_s"):
+        many.get("hubspot.search_lag")
+
+
+def test_the_series_counts_calls_by_outcome_and_step():
+    clock = Clock()
+    calls = Calls(clock)
+    for status in (200, 404, 429, 500, 0):
+        calls.record("gorgias", "GET", "/api/account", status)
+    for used in (3, 9, 5):
+        calls.window("gorgias.api_key", used, 40)
+    calls.window("gorgias.plan_per_s", 1, 10)
+    clock.advance(10)
+    calls.record("gorgias", "GET", "/api/account", 200)
+    found = calls.series(["gorgias", "hubspot"], step_s=5, steps=12)
+    row = found["systems"]["gorgias"]
+    assert (found["step_s"], {name: sum(row[name]) for name in ("ok", "limited", "failed")}) == (
+        5,
+        {"ok": 3, "limited": 1, "failed": 2},
+    )
+    assert row["ok"][-1] == 1
+    assert row["ok"][-3] == 2
+    assert (row["window"], row["limit"], max(row["used"])) == ("gorgias.api_key", 40, 9)
+    assert row["windows"]["gorgias.plan_per_s"]["limit"] == 10
+    assert found["systems"]["hubspot"] == {
+        "ok": [0] * 12,
+        "limited": [0] * 12,
+        "failed": [0] * 12,
+        "used": [0] * 12,
+        "window": None,
+        "limit": 0,
+        "windows": {},
+    }
+    clock.advance(3600)
+    assert sum(calls.series(["gorgias"], step_s=5, steps=12)["systems"]["gorgias"]["ok"]) == 0
+
+
+def test_the_series_keeps_a_bounded_number_of_seconds():
+    clock = Clock()
+    calls = Calls(clock)
+    for _ in range(SECONDS_KEPT + 50):
+        clock.advance(1)
+        calls.record("gorgias", "GET", "/", 200)
+    found = calls.series(["gorgias"], step_s=60, steps=1000)
+    assert sum(found["systems"]["gorgias"]["ok"]) == SECONDS_KEPT
