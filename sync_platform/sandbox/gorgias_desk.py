@@ -100,9 +100,10 @@ def state(store: Store, kind: str, after: str | None, limit: int) -> tuple[list[
 def whole(store: Store, kind: str, number: int) -> dict[str, Any]:
     """One row in full vendor form, deleted or not, with `deleted_at` when it is. Raises ApiError 404."""
     extra = ", extra, merged_into" if kind == "customers" else ""
+    found: Any
     if kind == "teams":
-        found = teams.row_of(store, number)
-        found = found and (found[1], found[0])
+        team = teams.row_of(store, number)
+        found = None if team is None else (team[1], team[0])
     elif kind == "tags":
         found = store.one(f"SELECT deleted, {', '.join(tags.COLUMNS)} FROM tags WHERE id = ?", number)
     else:

@@ -8,9 +8,10 @@ from sync_platform.sandbox import gorgias_fields as fields
 from sync_platform.sandbox import gorgias_teams as teams
 from sync_platform.sandbox import gorgias_users as users
 from sync_platform.sandbox import gorgias_views as views
+from sync_platform.sandbox.gorgias_other_calls import ROLES
 from sync_platform.sandbox.gorgias_store import Actor, Store
 
-_USER: dict[str, fields.Check] = {**users.BODY, "role": fields.one_of(users.ROLES), "name": fields.text()}
+_USER: dict[str, fields.Check] = {**users.BODY, "role": fields.one_of(ROLES), "name": fields.text()}
 _TEAM: dict[str, fields.Check] = {**teams.BODY, "members": fields.many(fields.anything)}
 
 

@@ -187,8 +187,8 @@ class Seeder:
             "closed_datetime": micros(case.closed_at or case.updated_at) if closed else None,
             "snooze_datetime": updated + SNOOZE_US if case.status == "waiting" else None,
         }
-        if given["snooze_datetime"] and given["snooze_datetime"] > self.store.now():
-            self.store.snoozed(number, given["snooze_datetime"])
+        if case.status == "waiting" and updated + SNOOZE_US > self.store.now():
+            self.store.snoozed(number, updated + SNOOZE_US)
         row = shapes.ticket(number, given, micros(case.created_at), updated)
         if case.n % 4 == 1:
             row["assignee_team"] = self.teams[case.n % len(self.teams)]

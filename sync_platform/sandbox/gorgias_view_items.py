@@ -123,7 +123,7 @@ class ViewCalls:
         more, rows = len(rows) > limit, rows[:limit]
         if backward:
             rows.reverse()
-        kept = {name: asked[name] for name in ("limit", "order_by") if name in asked}
+        kept: dict[str, Any] = {name: asked[name] for name in ("limit", "order_by") if name in asked}
         links: dict[str, str | None] = {"current_cursor": None, "next_items": None, "prev_items": None}
         if rows:
             links["current_cursor"] = self._cursor(order_by, rows[0])
@@ -131,7 +131,12 @@ class ViewCalls:
                 ("next", rows[-1], True if backward else more),
                 ("prev", rows[0], more if backward else place is not None),
             ):
-                query = {"cursor": self._cursor(order_by, row), "direction": way, "ignored_item": row[1], **kept}
+                query: dict[str, Any] = {
+                    "cursor": self._cursor(order_by, row),
+                    "direction": way,
+                    "ignored_item": row[1],
+                    **kept,
+                }
                 links[f"{way}_items"] = f"/api/views/{request.ids[0]}/items?{urlencode(query)}" if there else None
         data = ",".join(pruned(self.store, row[2], asked=False, listed=True) for row in rows)
         return ok(f'{{"object":"list","uri":{dump(request.uri)},"data":[{data}],"meta":{dump(links)}}}')
@@ -171,8 +176,9 @@ class ViewCalls:
             found = json.loads(base64.b64decode(asked["cursor"].encode(), altchars=b"-_", validate=True))
         except (ValueError, binascii.Error):
             found = None
-        types = (str, int, (str, int), int)
-        good = isinstance(found, list) and len(found) == 4 and all(map(isinstance, found, types))
+        types: tuple[Any, ...] = (str, int, (str, int), int)
+        good = isinstance(found, list) and len(found) == 4
+        good = good and all(isinstance(one, kind) for one, kind in zip(found, types, strict=True))
         if not good or found[0] not in _ITEM_ORDERS:
             raise request.invalid({"cursor": ["Invalid cursor."]})
         if self.store.world.clock.now().timestamp() - found[1] > self.store.switch("cursor_ttl_s"):

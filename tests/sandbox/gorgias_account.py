@@ -1,6 +1,7 @@
-"""A Gorgias account for tests: the twin's application behind a synchronous client, without a socket."""
+"""A Gorgias account for tests: the twin's application on a port, and a synchronous client with the API key."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,35 +9,23 @@ from typing import Any
 import httpx
 
 from sync_platform.sandbox.gorgias import GorgiasSandbox
+from sync_platform.sandbox.serving import listening, server, url_of
 from sync_platform.sandbox.world import World
 
 
-class Direct(httpx.BaseTransport):
-    """Hands each call of a synchronous client to the application."""
-
-    def __init__(self, app: Any) -> None:
-        self._inner = httpx.ASGITransport(app)
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        async def call() -> httpx.Response:
-            answer = await self._inner.handle_async_request(request)
-            return httpx.Response(answer.status_code, headers=answer.headers, content=await answer.aread())
-
-        return asyncio.run(call())
-
-
 class Account:
-    """The twin, its world, and a client with the API key."""
+    """The twin, its world, and a client with the API key of the address at which it is served."""
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.url = ""
         self.side = GorgiasSandbox(world)
         self.app = self.side.app()
         self.keys = self.side.credentials()
-        self.http = self.client(auth=(self.keys["email"], self.keys["api_key"]))
+        self.http: httpx.Client
 
     def client(self, **more: Any) -> httpx.Client:
-        return httpx.Client(base_url="http://gorgias.test", transport=Direct(self.app), **more)
+        return httpx.Client(base_url=self.url, **more)
 
     def switch(self, **values: Any) -> None:
         self.world.switches.update({f"gorgias.{name}": value for name, value in values.items()})
@@ -91,12 +80,25 @@ class Account:
 
 
 @contextmanager
+def served(account: Account) -> Iterator[Account]:
+    """Serve an account's application on a port of its own."""
+    with listening("gorgias", 0) as sock:
+        one = server(account.app)
+        thread = threading.Thread(target=lambda: asyncio.run(one.serve([sock])), daemon=True)
+        thread.start()
+        account.url = url_of(sock)
+        try:
+            with account.client(auth=(account.keys["email"], account.keys["api_key"])) as account.http:
+                yield account
+        finally:
+            one.should_exit = True
+            thread.join(10)
+            account.side.close()
+
+
+@contextmanager
 def opened(world: World) -> Iterator[Account]:
     """An empty account at 100 times the limits."""
     world.rate_scale = 100.0
-    account = Account(world)
-    try:
+    with served(Account(world)) as account:
         yield account
-    finally:
-        account.http.close()
-        account.side.close()

@@ -229,15 +229,14 @@ def test_a_plan_limit_per_second_stands_beside_the_window(gorgias):
     gorgias.get("account")
 
 
-def test_a_planned_429_is_in_the_vendors_shape(gorgias):
+def test_a_planned_429_is_in_the_vendors_shape(gorgias, serve_app):
     """[inferred]"""
     from sync_platform.sandbox.faults import FaultGate
-    from tests.sandbox.gorgias_account import Direct
 
     gorgias.world.faults.put([{"system": "gorgias", "path": "*", "kind": "429", "times": 1}])
-    gate = FaultGate(gorgias.app, gorgias.world, "gorgias")
+    url = serve_app(FaultGate(gorgias.app, gorgias.world, "gorgias"))
     auth = (gorgias.keys["email"], gorgias.keys["api_key"])
-    with httpx.Client(base_url="http://gorgias.test", transport=Direct(gate), auth=auth) as client:
+    with httpx.Client(base_url=url, auth=auth) as client:
         answer = client.get("/api/account")
         assert answer.status_code == 429
         assert int(answer.headers["retry-after"]) >= 1

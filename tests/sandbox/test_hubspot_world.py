@@ -1,4 +1,4 @@
-"""HubSpot's side of the sandbox as the control port uses it: seeding, a person's edits, a store that is opened again."""
+"""HubSpot's side of the sandbox as the control port uses it: seeding, a person's edits, a store opened again."""
 
 import pytest
 

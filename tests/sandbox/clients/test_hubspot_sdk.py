@@ -577,7 +577,7 @@ def test_association_ids_are_numbers_as_recorded_and_the_sdk_takes_them(client, 
 def test_the_sdk_retries_a_429_by_itself(client, twin):
     plan = [{"system": "hubspot", "path": "/crm/owners", "kind": "429", "times": 1}]
     assert twin.control.put("/faults", json=plan).is_success
-    with _client(twin).with_options(max_retries=2) as patient:
+    with _client(twin, max_retries=2) as patient:
         assert patient.crm.owners.list(limit=1).results
     assert [row["status"] for row in twin.calls() if row["path"] == "/crm/owners/2026-03"] == [200, 429]
 
