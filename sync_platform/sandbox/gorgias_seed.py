@@ -190,6 +190,8 @@ class Seeder:
         if case.status == "waiting" and updated + SNOOZE_US > self.store.now():
             self.store.snoozed(number, updated + SNOOZE_US)
         row = shapes.ticket(number, given, micros(case.created_at), updated)
+        if case.reference is not None:
+            return row
         if case.n % 4 == 1:
             row["assignee_team"] = self.teams[case.n % len(self.teams)]
         reason = _REASONS[case.n % len(_REASONS)] if closed else None
@@ -240,7 +242,7 @@ class Seeder:
 
 
 def _tier(person: Person) -> str | None:
-    return ("bronze", "silver", "gold")[person.n % 3] if person.n % 5 == 2 else None
+    return ("bronze", "silver", "gold")[person.n % 3] if person.invented and person.n % 5 == 2 else None
 
 
 def _fields(person: Person, view: View) -> dict[str, Any]:
@@ -250,7 +252,7 @@ def _fields(person: Person, view: View) -> dict[str, Any]:
         "name": view.name,
         "language": language,
         "note": view.note,
-        "external_id": f"shop-{person.n:07d}" if person.n % 7 == 3 else None,
+        "external_id": f"shop-{person.n:07d}" if person.invented and person.n % 7 == 3 else None,
         "data": {"loyalty": {"tier": _tier(person), "points": person.n * 10}} if _tier(person) else None,
         "meta": {"name_set_via": "email" if view.emails else "agent"},
     }

@@ -141,7 +141,9 @@ class Imported:
                     None, None, None, None, values.moment(first), values.moment(last),
                 )  # fmt: skip
                 number = after + n
-                yield Person(number, dict.fromkeys(self._systems, view), f"C-{number:06d}", "ok", Decimal(0), 0)
+                yield Person(
+                    number, dict.fromkeys(self._systems, view), f"C-{number:06d}", "ok", Decimal(0), 0, invented=False
+                )
 
     def _cases(self, after: int, people_after: int) -> Iterator[Case]:
         with self._open() as db:

@@ -65,6 +65,7 @@ class Person:
     credit_status: str  # ok | hold | blocked
     lifetime_value: Decimal
     order_count: int
+    invented: bool = True  # else of an export: nothing is added to what it says
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,24 @@ from datetime import datetime
 
 import pytest
 
-from tests.sandbox.gorgias_account import opened
+from tests.sandbox.gorgias_served import served_account
 
 DETAIL_ONLY = {"channels", "customer", "integrations", "external_data", "ecommerce_data"}
 
 
-@pytest.fixture
-def gorgias(world):
-    with opened(world) as account:
+@pytest.fixture(scope="module")
+def account(tmp_path_factory):
+    with served_account(tmp_path_factory.mktemp("gorgias")) as account:
         yield account
+
+
+@pytest.fixture
+def gorgias(account):
+    """The account, reset, at default switches."""
+    account.world.switches.restore()
+    account.world.outbox.clear()
+    account.side.reset()
+    return account
 
 
 def addresses(customer, kind):

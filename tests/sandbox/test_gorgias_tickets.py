@@ -2,15 +2,24 @@
 
 import pytest
 
-from tests.sandbox.gorgias_account import opened
+from tests.sandbox.gorgias_served import served_account
 
 LIST_ONLY = {"excerpt", "integrations", "messages_count", "last_sent_message_not_delivered"}
 
 
-@pytest.fixture
-def gorgias(world):
-    with opened(world) as account:
+@pytest.fixture(scope="module")
+def account(tmp_path_factory):
+    with served_account(tmp_path_factory.mktemp("gorgias")) as account:
         yield account
+
+
+@pytest.fixture
+def gorgias(account):
+    """The account, reset, at default switches."""
+    account.world.switches.restore()
+    account.world.outbox.clear()
+    account.side.reset()
+    return account
 
 
 @pytest.fixture

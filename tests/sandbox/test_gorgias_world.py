@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from sync_platform.sandbox.people import generate
-from tests.sandbox.gorgias_account import Account, opened
+from tests.sandbox.gorgias_account import opened
 
 
 @pytest.fixture
@@ -132,12 +132,11 @@ def test_a_reopened_folder_keeps_rows_credentials_and_tokens(world):
     with opened(world) as account:
         made = account.customer(phone="123")
         keys = account.keys
-    again = Account(type(world)(world.data_dir, seed=2, rate_scale=100.0))
-    assert again.keys == keys
-    assert again.get(f"customers/{made['id']}")["email"] == made["email"]
-    gone = again.get("customers", channel_type="phone")["data"]
-    assert [row["id"] for row in gone] == [made["id"]]
-    again.side.close()
+    with opened(type(world)(world.data_dir, seed=2)) as again:
+        assert again.keys == keys
+        assert again.get(f"customers/{made['id']}")["email"] == made["email"]
+        gone = again.get("customers", channel_type="phone")["data"]
+        assert [row["id"] for row in gone] == [made["id"]]
 
 
 def test_a_reset_empties_the_store_and_it_can_be_seeded_again(seeded):

@@ -328,6 +328,20 @@ def test_an_import_leaves_the_invented_people_out_and_fills_gorgias_alone(tmp_pa
         assert found["messages"][0]["body_text"] == wanted[found["external_id"]]["Description"]
 
 
+def test_an_import_adds_nothing_to_what_the_export_says(tmp_path, sample):
+    options = Options(
+        data_dir=tmp_path / "world", import_file=sample, gorgias_port=0, hubspot_port=0, control_port=0, tickets=None
+    )
+    with running(options) as ready:
+        base = ready["control"]["url"]
+        tickets = httpx.get(f"{base}/state/gorgias/tickets?limit=1000").json()["rows"]
+        customers = httpx.get(f"{base}/state/gorgias/customers?limit=1000").json()["rows"]
+    assert len(tickets) > 10
+    assert {(row["assignee_team"], row["assignee_user"]) for row in tickets} == {(None, None)}
+    assert [row["custom_fields"] for row in [*tickets, *customers] if row["custom_fields"]] == []
+    assert {(row["external_id"], row["data"]) for row in customers} == {(None, None)}
+
+
 def test_an_import_can_go_to_all_systems_beside_invented_people(tmp_path, sample):
     wishes = Wishes(systems=("hubspot", "gorgias", "erp"))
     with (
