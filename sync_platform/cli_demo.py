@@ -277,7 +277,7 @@ def _introduce(ready: Mapping[str, Any], port: int) -> None:
         f"\n  Gorgias    {ready['gorgias']['url']}   (sandbox)"
         f"\n  HubSpot    {ready['hubspot']['url']}   (sandbox)"
         f"\n  ERP        {ready['erp']['url']}"
-        f"\n  control    {ready['control']['url']}"
+        f"\n  Sandbox    {ready['control']['url']}   (its page: what each system holds, calls, dials)"
         "\n\nThe sensor `news` starts the first load by itself. Ctrl-C ends everything.\n"
     )
 

@@ -14,7 +14,7 @@ import secrets
 from html import escape
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
-from sync_platform.sandbox.gorgias_http import ApiError, Caller, Reply, dump
+from sync_platform.sandbox.gorgias_http import ApiError, Caller, Reply, Shaped, dump
 from sync_platform.sandbox.gorgias_store import Store
 
 TOKEN_LIFE_S = 24 * 3600
@@ -146,7 +146,8 @@ class Access:
 
     def _unauthorized(self) -> ApiError:
         """The 401 answer for no, bad or expired credentials."""
-        return Unauthorized(str(self._store.switch("unauthorized_reply")))
+        text = "Authentication is required to access this resource."
+        return Shaped(401, text, str(self._store.switch("unauthorized_reply")))
 
     def _by_code(self, form: dict[str, str]) -> Reply:
         """A code works once, within ten minutes, with the redirect_uri it was given for."""
@@ -190,21 +191,6 @@ class Access:
             "INSERT INTO tokens VALUES (?, ?, ?, ?, ?)", token, kind, " ".join(sorted(scopes)), expires, redirect_uri
         )
         return token
-
-
-class Unauthorized(ApiError):
-    """401; the shape of its body is not established."""
-
-    def __init__(self, shape: str) -> None:
-        headers = [] if shape == "error" else [(b"content-type", b"text/html; charset=utf-8")]
-        super().__init__(401, "Authentication is required to access this resource.", headers=headers)
-        self._shape = shape
-
-    def body(self) -> bytes:
-        """The common error shape, a text, or nothing."""
-        if self._shape == "error":
-            return super().body()
-        return self.msg.encode() if self._shape == "text" else b""
 
 
 def forbidden() -> ApiError:

@@ -75,5 +75,5 @@ def page(row: str, *, total: bool = False) -> Json:
 
 
 def data_of(row: str) -> Json:
-    """The lists that are not paged: {"data": […]} [recorded]."""
-    return whole({"data": many(ref(row))})
+    """The lists that are not paged: {"data": […]} [recorded], or a bare list by the switch short_lists."""
+    return {"anyOf": [whole({"data": many(ref(row))}), many(ref(row))]}

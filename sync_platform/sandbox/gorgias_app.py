@@ -13,9 +13,9 @@ from typing import Any
 
 from sync_platform.sandbox import gorgias_access as access
 from sync_platform.sandbox import gorgias_messages as messages
+from sync_platform.sandbox import gorgias_trash as trash
 from sync_platform.sandbox.gorgias_fields import Invalid
 from sync_platform.sandbox.gorgias_http import (
-    BODY_MAX,
     ApiError,
     Limits,
     Reply,
@@ -63,7 +63,7 @@ class GorgiasApp:
             return
         body = b""
         if scope["method"] not in ("GET", "HEAD"):
-            body = await _read(receive)
+            body = await _read(receive, self._store.switch("body_max_bytes"))
         template, kind, reply = self._answer(scope, body)
         path = scope["path"]
         self._store.world.calls.record("gorgias", scope["method"], template, reply.status, path=path)
@@ -71,6 +71,8 @@ class GorgiasApp:
         if reply.status != 204:
             headers.append((b"content-length", b"%d" % len(reply.body)))
         headers.append(self._limits.header(kind))
+        if reply.status != 429 and self._store.switch("retry_after") == "always":
+            headers.append((b"retry-after", b"0"))
         if not reply.headers or all(name != b"content-type" for name, _ in reply.headers):
             headers.append(_JSON)
         await send({"type": "http.response.start", "status": reply.status, "headers": [*headers, *reply.headers]})
@@ -131,12 +133,14 @@ class GorgiasApp:
                 raise unknown(self._store, self._routes, key, request.method, request.path)
             raise ApiError(405, "The specified HTTP method is not allowed.")
         self._access.check(request.caller, route.scope, request.method)
-        if len(request.body) > BODY_MAX:
+        if len(request.body) > self._store.switch("body_max_bytes"):
             raise ApiError(413, "The request is too large.")
         if self._store.unsent:
             messages.settle(self._store)
         if self._store.chores:
             self._store.do_chores()
+        if self._store.switch("trash_kept_days"):
+            trash.empty(self._store)
         return route.handler(request)
 
 
@@ -146,7 +150,7 @@ def _options(methods: dict[str, Route]) -> Reply:
     return Reply(200, b"", [(b"allow", ", ".join(names).encode())])
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read(receive: Receive, longest: int) -> bytes:
     """The whole body; beyond the limit the rest is read and dropped."""
     parts: list[bytes] = []
     size = 0
@@ -154,10 +158,10 @@ async def _read(receive: Receive) -> bytes:
         event = await receive()
         part = event.get("body", b"")
         size += len(part)
-        if size <= BODY_MAX + 65_536:
+        if size <= longest + 65_536:
             parts.append(part)
         if not event.get("more_body"):
-            return b"".join(parts) if size <= BODY_MAX else b" " * (BODY_MAX + 1)
+            return b"".join(parts) if size <= longest else b" " * (longest + 1)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

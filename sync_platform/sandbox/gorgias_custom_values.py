@@ -13,7 +13,7 @@ from sync_platform.sandbox import gorgias_fields as fields
 from sync_platform.sandbox import gorgias_tickets as tickets
 from sync_platform.sandbox.gorgias_fields import Invalid
 from sync_platform.sandbox.gorgias_http import Contract, Reply, Request, Routes, add, dump, not_found, ok
-from sync_platform.sandbox.gorgias_store import Actor, Sort, Store, envelope, paging
+from sync_platform.sandbox.gorgias_store import Actor, Sort, Store, envelope, paging, short_list
 
 ORDERS = {"priority:desc": Sort(("priority",), True), "priority:asc": Sort(("priority",), False)}
 _CUSTOMERS, _TICKETS = "/api/customers/{id}/custom-fields", "/api/tickets/{id}/custom-fields"
@@ -122,7 +122,7 @@ class CustomFieldCalls:
     def set_customer_one(self, request: Request) -> Reply:
         """PUT one of a customer's values: {id, value}; the exact body is not established."""
         self._customer(request.ids[0])
-        given = _single(request)
+        given = _single(self.store, request)
         self._set_customer(request, [given], partial=True)
         return self._one(self._customer(request.ids[0])["custom_fields"], given["id"])
 
@@ -146,7 +146,7 @@ class CustomFieldCalls:
     def set_ticket_one(self, request: Request) -> Reply:
         """PUT one of a ticket's values: {id, value}; the exact body is not established."""
         tickets.read(self.store, request.ids[0])
-        given = _single(request)
+        given = _single(self.store, request)
         self._set_ticket(request, [given], partial=True)
         return self._one(tickets.read(self.store, request.ids[0])["custom_fields"], given["id"])
 
@@ -177,7 +177,7 @@ class CustomFieldCalls:
         return self._values(tickets.read(self.store, request.ids[0])["custom_fields"])
 
     def _values(self, held: dict[str, Any]) -> Reply:
-        return ok(dump({"data": [self._shown(entry) for entry in held.values()]}))
+        return ok(short_list(self.store, [self._shown(entry) for entry in held.values()]))
 
     def _one(self, held: dict[str, Any], number: int) -> Reply:
         entry = held.get(str(number), {"id": number, "value": None, "prediction": None})
@@ -197,10 +197,11 @@ def _array(request: Request) -> list[dict[str, Any]]:
     return found
 
 
-def _single(request: Request) -> dict[str, Any]:
-    """{id, value} with an id that may be left out, as it stands in the path."""
+def _single(store: Store, request: Request) -> dict[str, Any]:
+    """{id, value}; whether the id may be left out, as it stands in the path, is not established [value_body_id]."""
     fields.no_query(request)
-    given = {"id": request.ids[1], **fields.body(request, definitions.VALUE, ("value",))}
+    needed = ("value", "id") if store.switch("value_body_id") == "required" else ("value",)
+    given = {"id": request.ids[1], **fields.body(request, definitions.VALUE, needed)}
     if given["id"] != request.ids[1]:
         raise Invalid({"id": ["Must be the id in the path."]})
     return given

@@ -7,7 +7,7 @@ from sync_platform.sandbox import gorgias_fields as fields
 from sync_platform.sandbox import gorgias_views as views
 from sync_platform.sandbox.gorgias_custom_fields import VALUES, pruned
 from sync_platform.sandbox.gorgias_http import Contract, Reply, Request, Routes, add, dump, not_found, ok
-from sync_platform.sandbox.gorgias_store import Actor, Listing, Store, envelope, paging, sorts
+from sync_platform.sandbox.gorgias_store import Actor, Listing, Store, envelope, paging, refuse_orders, sorts
 
 # Ordering by updated_datetime was added after 2024, several clients use it; the documentation's prose says «by name».
 ORDERS = sorts("created", "updated")
@@ -43,6 +43,16 @@ def channel(value: object) -> object:
         except fields.Invalid as error:
             raise fields.Invalid({"address": error.messages}) from error
     return found
+
+
+_PREFERRED = fields.nested(
+    {
+        "type": fields.slug_or(fields.CHANNELS),
+        "address": fields.text(shortest=1, longest=320, null=False),
+        "preferred": fields.boolean(),
+    },
+    required=("type", "address", "preferred"),
+)
 
 
 # firstname and lastname are derived from name; sending them is refused [seen in a working client].
@@ -98,6 +108,8 @@ class CustomerCalls:
     def page(self, request: Request) -> Reply:
         """GET list: partial rows, without channels."""
         asked = fields.query(request, FILTERS)
+        if not self.store.on("customer_order_updated"):
+            refuse_orders(request, asked, "updated_datetime")
         wanted = self.store.listing("customers", ORDERS, asked)
         for name in ("external_id", "name", "language", "timezone"):
             if asked.get(name) is not None:
@@ -136,7 +148,7 @@ class CustomerCalls:
     def create(self, request: Request) -> Reply:
         """POST: 201 with the customer, without external_data and ecommerce_data [recorded]."""
         fields.no_query(request)
-        given = fields.body(request, self._body(), self._required())
+        given = _named(fields.body(request, self._body(), self._required()))
         with self.store.writing():
             number = customers.create(self.store, given, _actor(request))
         shown = json.loads(self._text(number))
@@ -158,7 +170,7 @@ class CustomerCalls:
         """PUT: partial, channels replace. 200 or 202 is not established [switch put_status]."""
         fields.no_query(request)
         self._check_live(request.ids[0], by_switch=True)
-        given = fields.body(request, self._body())
+        given = _named(fields.body(request, self._body()))
         with self.store.writing():
             customers.change(self.store, request.ids[0], given, _actor(request))
         return put_reply(self.store, self._text(request.ids[0]))
@@ -187,7 +199,7 @@ class CustomerCalls:
         missing = {name: [fields.MISSING] for name in _ENDS if name not in ids}
         if missing:
             raise request.invalid(missing)
-        given = fields.body(request, self._body())
+        given = _named(fields.body(request, self._body()))
         if not given:
             raise request.invalid({"_schema": ["At least one field is required."]})
         with self.store.writing():
@@ -204,9 +216,14 @@ class CustomerCalls:
         return Reply(202)
 
     def _body(self) -> dict[str, fields.Check]:
-        if self.store.on("note_writable"):
-            return BODY
-        return {name: check for name, check in BODY.items() if name != "note"}
+        taken = dict(BODY)
+        if not self.store.on("note_writable"):
+            del taken["note"]
+        if self.store.on("name_parts_accepted"):
+            taken |= {"firstname": fields.text(), "lastname": fields.text()}
+        if self.store.on("channel_preferred_required"):
+            taken["channels"] = fields.many(_PREFERRED)
+        return taken
 
     def _required(self) -> tuple[str, ...]:
         return ("channels",) if self.store.on("channels_required") else ()
@@ -231,6 +248,12 @@ def put_reply(store: Store, body: str) -> Reply:
     if status == "202-empty":
         return Reply(202)
     return ok(body, status)
+
+
+def _named(given: dict[str, object]) -> dict[str, object]:
+    """A body whose name may come in two parts [switch name_parts_accepted]."""
+    parts = [str(given.pop(part)) for part in ("firstname", "lastname") if given.get(part)]
+    return {"name": " ".join(parts), **given} if parts else given
 
 
 def _actor(request: Request) -> Actor:

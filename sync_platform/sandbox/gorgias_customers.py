@@ -51,6 +51,8 @@ def create(store: Store, given: dict[str, Any], actor: Actor, *, origin: str = "
     """A new customer; raises ApiError 409 (or Invalid, by switch) when a channel is taken."""
     wanted, email = _wanted(given.get("channels") or [], given.get("email"))
     _check_free(store, wanted, given.get("external_id"), own=None)
+    if store.switch("customer_timezone") == "UTC":
+        given = {"timezone": "UTC", **given}
     number, now = store.new_id("customers"), store.now()
     # A fresh row's updated_datetime was recorded about a millisecond after its created_datetime.
     created = now - 1_000
@@ -161,12 +163,16 @@ def merge(store: Store, source_id: int, target_id: int, given: dict[str, Any], a
             target_id, preferred, now, entry["id"],
         )  # fmt: skip
     target["email"] = target["email"] or source["email"]
-    target["updated_datetime"] = stamp(now)
+    moves, seen = store.on("merge_moves_updated"), target["updated_datetime"]
+    target["updated_datetime"] = stamp(now) if moves else seen
     save(store, target, {**source_extra["integrations"], **target_extra["integrations"]})
     embedded.move_customer(store, source_id, target)
     named = source_id if store.switch("merged_event_object") == "source" else target_id
     store.event("customer-merged", "Customer", named, actor.user_id, {"source_id": source_id, "target_id": target_id})
     change(store, target_id, given, actor, nested=True)
+    if not moves:
+        row, extra = read(store, target_id)
+        save(store, {**row, "updated_datetime": seen}, extra["integrations"])
 
 
 def refer(store: Store, ref: dict[str, Any], actor: Actor) -> int:

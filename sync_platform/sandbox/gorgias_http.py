@@ -13,7 +13,6 @@ from sync_platform.sandbox.world import World
 NOT_FOUND = "Resource not found."
 EXISTS = "The resource already exists."
 FORBIDDEN = "You do not have enough permissions to perform this action."
-BODY_MAX = 10 * 1024 * 1024  # a limit exists (413 is documented), its size is not published
 
 
 class ApiError(Exception):
@@ -38,6 +37,21 @@ class ApiError(Exception):
         if self.data is not None:
             error["data"] = self.data
         return dump({"error": error}).encode()
+
+
+class Shaped(ApiError):
+    """An error whose body is not established: the common shape, a text, or nothing."""
+
+    def __init__(self, status: int, msg: str, shape: str, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+        more = [] if shape == "error" else [(b"content-type", b"text/html; charset=utf-8")]
+        super().__init__(status, msg, headers=[*(headers or []), *more])
+        self._shape = shape
+
+    def body(self) -> bytes:
+        """The answer's body."""
+        if self._shape == "error":
+            return super().body()
+        return self.msg.encode() if self._shape == "text" else b""
 
 
 def dump(value: Any) -> str:
@@ -229,8 +243,9 @@ class Limits:
 
         `refuse`: a planned fault, 429 whatever the windows hold.
         """
+        shape = str(self._world.switches.get("gorgias.limit_reply"))
         if refuse:
-            raise too_many(1.0)
+            raise too_many(1.0, shape)
         world, now, length_s = self._world, self._world.clock.monotonic(), self._length_s()
         window, count = self._windows[kind], world.scaled(self.COUNTS[kind])
         wait_s = window.wait_s(now, count, length_s)
@@ -238,7 +253,7 @@ class Limits:
         if per_s != "off":
             wait_s = max(wait_s, self._second.wait_s(now, world.scaled(per_s), 1.0))
         if wait_s > 0.0:
-            raise too_many(wait_s)
+            raise too_many(wait_s, shape)
         window.take(now)
         world.calls.window(f"gorgias.{kind}", window.used(now, length_s), count)
         if per_s != "off":
@@ -256,7 +271,7 @@ def planned(kind: str, status: int) -> ApiError:
     return ApiError(number, words.get(number, "The server encountered an unexpected error."))
 
 
-def too_many(wait_s: float) -> ApiError:
-    """The 429 answer; its text is not established."""
+def too_many(wait_s: float, shape: str) -> ApiError:
+    """The 429 answer; its body is not established [switch limit_reply]."""
     retry_after = str(max(1, math.ceil(wait_s))).encode()
-    return ApiError(429, "Too many requests.", headers=[(b"retry-after", retry_after)])
+    return Shaped(429, "Too many requests.", shape, [(b"retry-after", retry_after)])

@@ -9,7 +9,7 @@ from sync_platform.sandbox import gorgias_plain as plain
 from sync_platform.sandbox import gorgias_rules as rules
 from sync_platform.sandbox.gorgias_customer_calls import put_reply
 from sync_platform.sandbox.gorgias_http import Contract, Reply, Request, Routes, add, dump, ok
-from sync_platform.sandbox.gorgias_store import Listing, Sort, Store, conflict, sorts, stamp
+from sync_platform.sandbox.gorgias_store import Listing, Sort, Store, conflict, refuse_orders, sorts, stamp
 
 KIND = "macros"
 ARCHIVE_MAX = 30
@@ -84,6 +84,8 @@ class MacroCalls:
     def page(self, request: Request) -> Reply:
         """GET list; the order by relevance needs a ticket_id."""
         asked = dict(request.query())
+        if self.store.switch("macro_orders") == "created":
+            refuse_orders(request, asked, "name", "updated_datetime", "usage", "relevance", "language")
         if asked.get("order_by", "").startswith("relevance") and "ticket_id" not in asked:
             raise request.invalid({"ticket_id": [fields.MISSING]})
         return plain.page(self.store, request, KIND, ORDERS, _FILTERS, _narrow, repeated=("tags", "languages"))

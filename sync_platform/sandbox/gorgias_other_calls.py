@@ -1,12 +1,13 @@
 """The HTTP calls on the account, events, tags and satisfaction surveys."""
 
 from sync_platform.sandbox import gorgias_fields as fields
+from sync_platform.sandbox import gorgias_rules as rules
 from sync_platform.sandbox import gorgias_settings as settings
 from sync_platform.sandbox import gorgias_surveys as surveys
 from sync_platform.sandbox import gorgias_tags as tags
 from sync_platform.sandbox.gorgias_customer_calls import put_reply
 from sync_platform.sandbox.gorgias_http import Contract, Reply, Request, Routes, add, dump, not_found, ok
-from sync_platform.sandbox.gorgias_store import Actor, Sort, Store, envelope, paging, sorts, stamp
+from sync_platform.sandbox.gorgias_store import Actor, Sort, Store, conflict, envelope, paging, short_list, sorts, stamp
 
 DOMAIN = "sandbox"
 ROLES = ("admin", "agent", "basic-agent", "bot", "internal-agent", "lite-agent", "observer-agent")
@@ -81,10 +82,10 @@ class OtherCalls:
             ("events", "GET", "/api/events/{id}", self.event, "get event", Contract({200: "Event"})),
             ("tags", "GET", plain, self.tags, "list tags", Contract({200: "TagPage"}, TAGS)),
             ("tags", "POST", plain, self.create_tag, "create tag", new_tag),
-            ("tags", "DELETE", plain, self.delete_tags, "delete tags", Contract({204: None}, body=ids)),
+            ("tags", "DELETE", plain, self.delete_tags, "delete tags", Contract({204: None}, body=ids, errors=(409,))),
             ("tags", "GET", tag, self.tag, "get tag", Contract({200: "Tag"})),
             ("tags", "PUT", tag, self.change_tag, "update tag", put_tag),
-            ("tags", "DELETE", tag, self.delete_tag, "delete tag", Contract({204: None})),
+            ("tags", "DELETE", tag, self.delete_tag, "delete tag", Contract({204: None}, errors=(409,))),
             ("tags", "PUT", "/api/tags/{id}/merge", self.merge_tags, "merge tags", merge),
             ("surveys", "GET", "/api/satisfaction-surveys", self.surveys, "list satisfaction surveys",
              Contract({200: "SurveyPage"}, SURVEYS)),
@@ -112,7 +113,7 @@ class OtherCalls:
         """GET account settings: {"data": […]}, not paged [recorded]."""
         asked = fields.query(request, SETTINGS)
         found = [entry for entry in self._settings() if asked.get("type") in (None, entry["type"])]
-        return ok(dump({"data": found}))
+        return ok(short_list(self.store, found))
 
     def _settings(self) -> list[dict[str, object]]:
         """Whether surveys are mailed stands in data.send_survey_for_* [shape seen in Gorgias's own front end]."""
@@ -190,10 +191,10 @@ class OtherCalls:
         return put_reply(self.store, dump(tags.read(self.store, request.ids[0])))
 
     def delete_tag(self, request: Request) -> Reply:
-        """DELETE tag: 204."""
+        """DELETE tag: 204, 409 while a rule names it [doc]."""
         fields.no_query(request)
         with self.store.writing():
-            tags.delete(self.store, request.ids[0], _actor(request))
+            self._delete_tag(request.ids[0], request)
         return Reply(204)
 
     def delete_tags(self, request: Request) -> Reply:
@@ -202,8 +203,13 @@ class OtherCalls:
         given = fields.body(request, _IDS, ("ids",))
         with self.store.writing():
             for number in dict.fromkeys(given["ids"]):
-                tags.delete(self.store, number, _actor(request))
+                self._delete_tag(number, request)
         return Reply(204)
+
+    def _delete_tag(self, number: int, request: Request) -> None:
+        if rules.names(self.store, number, tags.read(self.store, number)["name"]):
+            raise conflict()
+        tags.delete(self.store, number, _actor(request))
 
     def merge_tags(self, request: Request) -> Reply:
         """PUT merge: {"source_tags_ids": […]} go into the tag of the path."""

@@ -51,8 +51,9 @@ class PhoneCalls:
         add(routes, "DELETE", path, self.delete_recording, scope="tickets", failure=failure, contract=gone)
 
     def calls(self, request: Request) -> Reply:
-        """GET calls, newest first."""
-        return plain.page(self.store, request, CALLS, _NEWEST, _OF_TICKET)
+        """GET calls, newest first as a client's stop rule tells [switch voice_call_order]."""
+        order = _NEWEST if self.store.switch("voice_call_order") == "desc" else _OLDEST
+        return plain.page(self.store, request, CALLS, order, _OF_TICKET)
 
     def call(self, request: Request) -> Reply:
         """GET one call."""

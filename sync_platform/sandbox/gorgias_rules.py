@@ -149,10 +149,13 @@ def create(store: Store, given: dict[str, Any], user_id: int | None) -> dict[str
     return row
 
 
-def names(store: Store, number: int) -> bool:
-    """Whether a live rule's code holds an id as a whole number: what it names can't be deleted [409 documented]."""
+def names(store: Store, number: int, name: str | None = None) -> bool:
+    """Whether a live rule's code holds an id as a whole number, or a name in quotes, alone or between commas: what it
+    names can't be deleted [409 documented]."""
     pattern = re.compile(rf"(?<![0-9]){number}(?![0-9])")
-    rows = store.all("SELECT row FROM rules WHERE deleted IS NULL AND instr(row, ?)", str(number))
+    if name is not None:
+        pattern = re.compile(rf"""{pattern.pattern}|(?<=['",])\s*{re.escape(name)}\s*(?=['",])""")
+    rows = store.all("SELECT row FROM rules WHERE deleted IS NULL")
     found = (json.loads(text) for (text,) in rows)
     return any(pattern.search(f"{row['code']} {dump(row['code_ast'])}") for row in found)
 

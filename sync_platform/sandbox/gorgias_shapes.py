@@ -153,6 +153,7 @@ def ticket_detail(
     shown = {key: value for key, value in row.items() if key not in LIST_ONLY}
     assignee, team = row["assignee_user"], row["assignee_team"]
     answerable = {"answerable": bool(owner and owner.get("email"))}
+    by_phone = {"answerable": any(entry["type"] == "phone" for entry in (owner or {}).get("channels", []))}
     return {
         **shown,
         "customer": owner,
@@ -162,7 +163,7 @@ def ticket_detail(
         "messages": messages,
         "events": [],
         "satisfaction_survey": survey,
-        "reply_options": {"email": answerable, "internal-note": {"answerable": True}},
+        "reply_options": {"email": answerable, "internal-note": {"answerable": True}, "phone": by_phone},
         "processed_datetime": None,
     }
 

@@ -147,12 +147,13 @@ class Page:
     rows: list[tuple[Any, ...]]
     prev_cursor: str | None
     next_cursor: str | None
+    total: int | None = None
 
     def meta(self, *, total: bool = False) -> str:
         """The `meta` object; newer endpoints add total_resources, which may be null."""
         found: dict[str, Any] = {"prev_cursor": self.prev_cursor, "next_cursor": self.next_cursor}
         if total:
-            found["total_resources"] = None
+            found["total_resources"] = self.total
         return dump(found)
 
 
@@ -194,6 +195,7 @@ class Store:
         self.chores: dict[str, Callable[[], int | None]] = {}
         self.wake_at = NEVER  # the earliest end of a snooze
         self.wake: Callable[[], int | None] = lambda: None  # the chore that ends snoozes
+        self.trash_looked_at: datetime | None = None  # when the trash was emptied last, by the switch trash_kept_days
         self.view_past = False  # whether what writes replace is kept, for views that lag
         self.before_write: list[Callable[[], None]] = []
 
@@ -361,7 +363,17 @@ class Store:
             [row[width:] for row in rows],
             self._encode("prev", wanted, rows[0][:width]) if rows and before else None,
             self._encode("next", wanted, rows[-1][:width]) if rows and after else None,
+            self._total(wanted),
         )
+
+    def _total(self, wanted: Listing) -> int | None:
+        """All rows of a list, by the switch total_resources."""
+        if self.switch("total_resources") == "null":
+            return None
+        found = self.db.execute(
+            f"SELECT count(*) FROM {wanted.table} WHERE {' AND '.join(wanted.where)}", wanted.values
+        ).fetchone()
+        return int(found[0])
 
     def _encode(self, direction: str, wanted: Listing, key: tuple[Any, ...]) -> str:
         issued = int(self.world.clock.now().timestamp())
@@ -409,6 +421,17 @@ def envelope(request: Request, page: Page, *, data_first: bool = False, total: b
     head = f'"object":"list","uri":{dump(request.uri)}'
     meta = f'"meta":{page.meta(total=total)}'
     return "{" + (f"{data},{head},{meta}" if data_first else f"{head},{data},{meta}") + "}"
+
+
+def short_list(store: Store, rows: list[Any]) -> str:
+    """The answer of a list that is not paged: {"data": […]} [recorded], or bare as in the OpenAPI [switch]."""
+    return dump({"data": rows} if store.switch("short_lists") == "data" else rows)
+
+
+def refuse_orders(request: Request, asked: dict[str, Any], *names: str) -> None:
+    """Raises ApiError 400 for an order by one of these fields, which a switch takes away."""
+    if str(asked.get("order_by", "")).split(":")[0] in names:
+        raise request.invalid({"order_by": ["Not a valid choice."]})
 
 
 def conflict() -> ApiError:

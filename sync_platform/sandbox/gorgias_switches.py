@@ -183,6 +183,37 @@ _SWITCHES += (
     ("search_reply", "list", ("list", "bare"), "POST search answers {data, meta} or a bare list"),
 )
 
+# What sources say two things about, or clients do without the documentation's word.
+_SWITCHES += (
+    ("retry_after", "429", ("429", "always"), "Retry-After on 429 alone, as recorded, or on every answer [doc]"),
+    ("limit_reply", "error", ("error", "text", "empty"), "body of a 429: the common error shape, a text, or nothing"),
+    ("body_max_bytes", 10_485_760, int, "size from which a body answers 413; a limit is documented, its size is not"),
+    ("total_resources", "null", ("null", "count"), "meta.total_resources of the lists that have it [doc: may be null]"),
+    (
+        "short_lists",
+        "data",
+        ("data", "bare"),
+        "settings, a ticket's tags, field values: {data} [recorded] or bare [spec]",
+    ),
+    ("customer_order_updated", "on", ON_OFF, "whether customers can be ordered by updated_datetime; not before 2024"),
+    ("user_order_name", "on", ON_OFF, "whether users can be ordered by name and e-mail, as some clients do"),
+    (
+        "macro_orders",
+        "all",
+        ("all", "created"),
+        "orders of the list of macros: as tabled, or by created_datetime alone",
+    ),
+    ("voice_call_order", "desc", ("desc", "asc"), "whether the newest or the oldest voice call comes first"),
+    ("name_parts_accepted", "off", ON_OFF, "whether firstname and lastname may be sent, or are unknown fields"),
+    ("customer_timezone", "null", ("null", "UTC"), "timezone of a customer created without one: recorded, documented"),
+    ("channel_preferred_required", "off", ON_OFF, "whether a channel needs `preferred`: required by the specification"),
+    ("ticket_via_required", "off", ON_OFF, "whether POST tickets demands `via`, as one version of the specification"),
+    ("value_body_id", "optional", ("optional", "required"), "`id` in the body of PUT on one custom-field value"),
+    ("message_by_id", "off", ON_OFF, "whether GET /messages/{id} exists, which two clients assume"),
+    ("trash_kept_days", 0, int, "days after which a ticket in the trash is deleted for good; 0: never"),
+    ("merge_moves_updated", "on", ON_OFF, "whether a merge moves the surviving customer's updated_datetime"),
+)
+
 
 def register(switches: Switches) -> None:
     """Declare every switch under `gorgias.`."""

@@ -44,6 +44,11 @@ def unknown(store: Store, routes: Routes, key: tuple[str, ...], method: str, pat
         return unserved(method, path)
     if any((*key[:at], "{}", *key[at + 1 :]) in routes for at in range(1, len(key)) if key[at] != "{}"):
         return not_found()
-    if not path.startswith("/api/") or store.switch("unknown_path") == 404:
+    if not path.startswith("/api/"):
         return not_found()
-    return unserved(method, path)
+    return absent(store, method, path)
+
+
+def absent(store: Store, method: str, path: str) -> ApiError:
+    """The answer for a path that nobody documents."""
+    return not_found() if store.switch("unknown_path") == 404 else unserved(method, path)

@@ -24,7 +24,17 @@ from sync_platform.sandbox.gorgias_http import (
     ok,
 )
 from sync_platform.sandbox.gorgias_other_calls import ROLES
-from sync_platform.sandbox.gorgias_store import Actor, Sort, Store, conflict, envelope, paging, sorts, stamp
+from sync_platform.sandbox.gorgias_store import (
+    Actor,
+    Sort,
+    Store,
+    conflict,
+    envelope,
+    paging,
+    refuse_orders,
+    sorts,
+    stamp,
+)
 
 # Orders by name and e-mail were seen in clients only.
 ORDERS = {
@@ -82,6 +92,8 @@ class UserCalls:
     def page(self, request: Request) -> Reply:
         """GET users; `available_first` is taken, everybody of this account is available."""
         asked = fields.query(request, LIST, repeated=("roles",))
+        if not self.store.on("user_order_name"):
+            refuse_orders(request, asked, "name", "email")
         wanted = self.store.listing("users", ORDERS, asked)
         for name in ("email", "external_id"):
             if asked.get(name) is not None:

@@ -12,9 +12,10 @@ from sync_platform.sandbox.hubspot_admin import KINDS_OF_SETTINGS, Admin
 from sync_platform.sandbox.hubspot_associations import Associations
 from sync_platform.sandbox.hubspot_batch import Batch
 from sync_platform.sandbox.hubspot_custom import CustomTypes
+from sync_platform.sandbox.hubspot_dispatch import Parts
 from sync_platform.sandbox.hubspot_feeds import KINDS as KINDS_OF_FEEDS
 from sync_platform.sandbox.hubspot_feeds import Feeds
-from sync_platform.sandbox.hubspot_http import Api, Parts
+from sync_platform.sandbox.hubspot_http import Api
 from sync_platform.sandbox.hubspot_kinds import CONTACTS, TICKETS, Kind, ties
 from sync_platform.sandbox.hubspot_labels import Labels
 from sync_platform.sandbox.hubspot_limits import Limits

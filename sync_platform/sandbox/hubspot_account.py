@@ -225,7 +225,7 @@ class Account:
             and (not address or doc["email"].lower() == address)
             and int(doc["id"]) >= (as_id(after) or 0)
         ]
-        limit = call.number("limit", 100, 500)
+        limit = call.number("limit", 100, self._records.switch("owners_limit_max"))
         body: Doc = {"results": rows[:limit]}
         if len(rows) > limit:
             following = rows[limit]["id"]

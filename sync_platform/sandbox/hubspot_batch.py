@@ -105,7 +105,7 @@ class Batch:
                 return None
             # Read again: an association or an earlier row of this batch may have moved it on.
             row = self._store.get(kind, row.id) or row
-            self._records.change(row, values(entry), self._objects.source, call.now_ms)
+            row = self._objects.write(row, values(entry), call.now_ms)
             return self._objects.show_written(row, entry["properties"])
 
         results, errors = self._rows(entries, write)
@@ -157,13 +157,17 @@ class Batch:
                 )
             if by == "email" and kind is CONTACTS and partial == "refuse":
                 refuse(400, "Partial upserts are not supported when using email as the id property", "VALIDATION_ERROR")
-            if row is None:
+            if row is not None and row.state == MERGED:
+                row = self._records.survivor(row) if self._records.switch("batch_merged_away") == "survivor" else None
+            if row is None or row.state != LIVE:
                 if by == "hs_object_id":
-                    raise Refusal(404, _MISSING.format(kind.upper), "OBJECT_NOT_FOUND", context={"ids": [entry["id"]]})
+                    raise Refusal(
+                        404, _MISSING.format(kind.upper), "OBJECT_NOT_FOUND", context={"ids": [str(entry["id"])]}
+                    )
                 row = self._objects.make(kind, {**entry, "properties": {by: entry["id"], **given}}, call.now_ms)
                 return {**self._objects.show_written(row, [by, *given]), "new": True}
             row = self._store.get(kind, row.id) or row
-            self._records.change(row, given, self._objects.source, call.now_ms)
+            row = self._objects.write(row, given, call.now_ms)
             return {**self._objects.show_written(row, [by, *given]), "new": False}
 
         return self.answer(call, 200, *self._rows(entries, write))

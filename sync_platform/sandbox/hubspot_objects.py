@@ -5,9 +5,10 @@ read are dropped without an error [recorded]; never set is null, cleared is "" [
 answers with the survivor [doc].
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sync_platform.sandbox.hubspot_domains import follow_domain
 from sync_platform.sandbox.hubspot_kinds import CONTACTS, Kind, Tie
 from sync_platform.sandbox.hubspot_records import Records
 from sync_platform.sandbox.hubspot_store import ARCHIVED, LIVE, Row, Source
@@ -177,7 +178,20 @@ class Objects:
         row = self._records.create(kind, values(entry), self.source, now_ms)
         for other, types in wanted:
             self._links.add(row, other, types, now_ms)
-        return row if not wanted else self._store.get(kind, row.id) or row
+        followed = self._followed(row, row.props, now_ms)
+        return self._store.get(kind, row.id) or row if wanted or followed else row
+
+    def write(self, row: Row, given: dict[str, Any], now_ms: int) -> Row:
+        """Change one record in the name of the token. Raises Refusal."""
+        self._records.change(row, given, self.source, now_ms)
+        return self._store.get(row.kind, row.id) or row if self._followed(row, given, now_ms) else row
+
+    def _followed(self, row: Row, written: Mapping[str, Any], now_ms: int) -> bool:
+        return (
+            row.kind is CONTACTS
+            and bool(written.get("email"))
+            and follow_domain(self._records, self._links, row, now_ms)
+        )
 
     def _associations(self, kind: Kind, entries: Any) -> list[tuple[Row, list[Any]]]:
         found: list[tuple[Row, list[Any]]] = []
@@ -228,7 +242,7 @@ class Objects:
             row = self.locate(call, kind, text)
             if row.state != LIVE:
                 raise not_found()
-            self._records.change(row, values(body), self.source, call.now_ms)
+            row = self.write(row, values(body), call.now_ms)
         return Answer(200, self.show_written(row, body["properties"]))
 
     def archive(self, call: Call, kind: Kind, text: str) -> Answer:

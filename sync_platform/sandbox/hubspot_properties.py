@@ -12,7 +12,7 @@ import re
 from typing import Any
 from urllib.parse import quote
 
-from sync_platform.sandbox.hubspot_kinds import NOTES, Kind
+from sync_platform.sandbox.hubspot_kinds import NOTES, PRODUCTS, Kind
 from sync_platform.sandbox.hubspot_records import Records
 from sync_platform.sandbox.hubspot_store import LIVE
 from sync_platform.sandbox.hubspot_values import Property
@@ -119,7 +119,7 @@ class Properties:
             refuse(400, f"The account's limit of {ACCOUNT_MAX} custom properties is reached", "VALIDATION_ERROR")
 
     def _check_unique(self, kind: Kind, given: Doc) -> None:
-        if kind is NOTES and self._records.switch("unique_on_notes") == "off":
+        if kind is PRODUCTS or (kind is NOTES and self._records.switch("unique_on_notes") == "off"):
             refuse(400, "Properties with unique values are not supported for this object type", "VALIDATION_ERROR")
         if given["type"] not in ("string", "number"):
             refuse(400, "Only text and number properties can have unique values", "VALIDATION_ERROR")

@@ -28,6 +28,7 @@ _TWINS = {
     "mobilephone": "hs_searchable_calculated_mobile_number",
 }
 _UI_MAY_WRITE = frozenset({"hs_email_optout", "hs_additional_emails"})
+ERRORS_LISTED = 3  # of four problems in the message, a recorded refusal had three in `errors`
 BIN_DAYS = 90  # how long a deleted record can be restored [doc]
 _DAY_MS = 86_400_000
 
@@ -100,7 +101,10 @@ class Records:
         if not problems and kind.line_names:
             problems = self._stage_problems(kind, kind.line_names, clean, old)
         if problems:
-            raise invalid(problems, self.portal_id)
+            refusal = invalid(problems, self.portal_id)
+            if refusal.errors and self.switch("validation_errors_listed") == "some":
+                refusal.errors = refusal.errors[:ERRORS_LISTED]
+            raise refusal
         return clean
 
     def _value(self, name: str, prop: Property | None, raw: Any, old: str | None, *, ui: bool) -> str:

@@ -64,7 +64,9 @@ class Search:
         if not 0 <= limit <= LIMIT_MAX:
             refuse(400, f"limit must be from 0 to {LIMIT_MAX}", "VALIDATION_ERROR")
         if offset + limit > CAP:
-            refuse(400, f"Paging through search results stops at {CAP} results", "VALIDATION_ERROR")
+            bare = self._records.switch("search_cap_body") == "bare"
+            message = f"Paging through search results stops at {CAP} results"
+            refuse(400, message, None if bare else "VALIDATION_ERROR")
         where = self._where(kind, body, call.now_ms)
         order, descending = self._order(kind, body.get("sorts") or [], call.now_ms)
         found, total = self._run(kind, where, (order, descending), (limit, offset), call.now_ms)

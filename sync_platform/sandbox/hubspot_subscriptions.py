@@ -27,7 +27,11 @@ TYPES = frozenset(
     for name in ("object", *(KINDS[kind].singular for kind in NAMED))
     for event in EVENTS
     if (name, event) != ("product", "associationChange")
-) | {"contact.privacyDeletion"}
+) | {
+    "contact.privacyDeletion",
+    # There are no conversations here: these can be subscribed to, and nothing ever fires them.
+    *(f"conversation.{event}" for event in ("creation", "deletion", "newMessage", "privacyDeletion", "propertyChange")),
+}
 _DATED = ("2026-03", "2026-09")
 _NEVER = ("hs_lastmodifieddate", "lastmodifieddate")
 _SETTINGS, _SUBSCRIPTIONS = "webhook_settings", "webhook_subscriptions"

@@ -63,6 +63,12 @@ _ALL: tuple[tuple[str, object, tuple[object, ...] | type, str], ...] = (
         ("touched", "whole_record"),
         "whether a change obeys the admin's rules for what it touches or for the whole record: not established",
     ),
+    (
+        "validation_errors_listed",
+        "some",
+        ("some", "all"),
+        "whether `errors` of a 400 names three problems at most, as recorded once, or all that the message lists",
+    ),
     ("blocked_email", "refuse", ("refuse", "accept"), "a write of a block-listed address: not established"),
     (
         "gdpr_blocks",
@@ -84,10 +90,28 @@ _ALL: tuple[tuple[str, object, tuple[object, ...] | type, str], ...] = (
     ("search_lag_s", 2.0, float, "the longest time until search knows a write; each write draws 25 to 100 % of it"),
     ("search_iso_dates", "accept", ("accept", "refuse"), "ISO dates in search filters: not established officially"),
     ("search_epoch_zero", 500, (200, 500), "answer to a date filter at epoch 0; a 500 was reported [code]"),
+    (
+        "search_cap_body",
+        "category",
+        ("category", "bare"),
+        "the 400 past 10,000 search results: with VALIDATION_ERROR, or status and message alone; not established",
+    ),
     ("search_total_capped", "off", ("off", "on"), "whether `total` stops at 10,000; not established, believed not"),
     ("search_neq_matches_unset", "off", ("off", "on"), "whether NEQ and NOT_IN match rows without a value"),
+    ("owners_limit_max", 500, int, "most owners on a page: 500 is not verified"),
+    (
+        "companies_by_domain",
+        "off",
+        ("off", "associate", "create"),
+        "an account's setting: a contact's e-mail domain associates it with a company, or makes one too [inferred]",
+    ),
     ("search_merged_away", "missing", ("missing", "survivor"), "search by the id of a merged-away record"),
-    ("batch_merged_away", "survivor", ("survivor", "missing"), "batch read of a merged-away id: not established"),
+    (
+        "batch_merged_away",
+        "survivor",
+        ("survivor", "missing"),
+        "batch read or upsert by a merged-away id: not established",
+    ),
     (
         "property_delay_s",
         0.4,
