@@ -95,18 +95,26 @@ def speaks_http(test: str) -> bool:
 
 
 def _reaches(node: ast.AST, near: list[Path], seen: set[str]) -> bool:
-    names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
-    names |= {one.attr for one in ast.walk(node) if isinstance(one, ast.Attribute)}
-    names |= {one.arg for one in ast.walk(node) if isinstance(one, ast.arg)}
-    for name in names - seen:
-        if name in SERVERS:
-            return True
-        seen.add(name)
-        for path in near:
-            inner = functions(path).get(name)
-            if inner is not None and _reaches(inner, near, seen):
-                return True
-    return False
+    fresh = _names(node) - seen
+    if fresh & SERVERS:
+        return True
+    seen |= fresh
+    inner = [functions(path)[name] for name in fresh for path in near if name in functions(path)]
+    return any(_reaches(one, near, seen) for one in inner)
+
+
+@cache
+def _names(node: ast.AST) -> frozenset[str]:
+    """Every name, attribute and parameter in a function."""
+    found = set()
+    for one in ast.walk(node):
+        if isinstance(one, ast.Name):
+            found.add(one.id)
+        elif isinstance(one, ast.Attribute):
+            found.add(one.attr)
+        elif isinstance(one, ast.arg):
+            found.add(one.arg)
+    return frozenset(found)
 
 
 def outcomes(report: Path) -> dict[str, bool]:

@@ -248,6 +248,17 @@ def test_latency_can_be_drawn_from_a_distribution(world):
     assert 38 < max(drawn) <= 40
 
 
+def test_each_call_waits_as_long_as_was_drawn_for_it(client, world):
+    plan(world, "latency", low=20, high=60)
+    taken = []
+    for _ in range(12):
+        begin = time.monotonic()
+        assert client.get("/api/customers").status_code == 200
+        taken.append(time.monotonic() - begin)
+    assert min(taken) >= 0.02
+    assert max(taken) - min(taken) > 0.005
+
+
 def run(client, world, rows):
     """What 60 calls of one client meet: status and length, or how the connection broke."""
     world.faults.put(rows)
