@@ -249,7 +249,7 @@ def test_latency_can_be_drawn_from_a_distribution(world):
 
 
 def test_each_call_waits_as_long_as_was_drawn_for_it(client, world):
-    plan(world, "latency", low=20, high=60)
+    plan(world, "latency", low=20, high=60, times=100)
     taken = []
     for _ in range(12):
         begin = time.monotonic()
