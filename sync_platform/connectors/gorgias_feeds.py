@@ -30,6 +30,7 @@ from sync_platform.core.records import Channel, Entity, Evidence, Json, Lane, Ro
 from sync_platform.errors import BadInput, Rejected, SyncError, Unavailable
 
 PAGE = 100  # the largest that the API gives [doc]
+CREATED = "created_datetime:desc"
 BEGINNING = "1970-01-01T00:00:00.000000+00:00"
 EVENTS_REMEMBERED_MAX = 500
 
@@ -98,11 +99,12 @@ def begin(feed: Feed, cursor: Cursor | None, overlap_s: float) -> Cursor:
 def pull_walk(api: JsonApi, feed: Feed, cursor: Cursor, *, lane: Lane) -> Page:
     """One page of a newest-first walk.
 
-    walk: {"upper": newest stamp of the first page, "next": the vendor's cursor, "floor": where the walk may end}.
+    walk: {"upper": newest stamp of the first page, "next": the vendor's cursor, "floor": where the walk may end,
+    "order": another order than the usual one, once the account has refused that}.
     """
     how = _WALKS[feed.name]
     walk = dict(cursor.walk or {"upper": None, "next": None, "floor": None})
-    answer = _page(api, how.path, [("order_by", how.order), ("limit", str(PAGE))], walk, lane=lane)
+    answer = _ordered(api, how, walk, lane=lane)
     theirs, following, total = contents(answer)
     stamps = _stamps(theirs, how.stamp)
     if walk["upper"] is None:
@@ -112,6 +114,18 @@ def pull_walk(api: JsonApi, feed: Feed, cursor: Cursor, *, lane: Lane) -> Page:
     if following is None or below:
         return Page(rows, Cursor(walk["upper"]), complete=True, total=total, bad=bad)
     return Page(rows, Cursor(cursor.watermark, {**walk, "next": following}), complete=False, total=total, bad=bad)
+
+
+def _ordered(api: JsonApi, how: _Walk, walk: dict[str, Json], *, lane: Lane) -> Answer:
+    """The walk's next page. Customers could not be ordered by update before 2024 [code]: where that is a 400, they are
+    all read, since no page then tells that what follows is older."""
+    size = ("limit", str(PAGE))
+    if "order" not in walk:
+        try:
+            return _page(api, how.path, [("order_by", how.order), size], walk, lane=lane)
+        except Refused:
+            walk.update(order=CREATED, floor=None)
+    return _page(api, how.path, [("order_by", str(walk["order"])), size], walk, lane=lane)
 
 
 def pull_phones(api: JsonApi, cursor: Cursor, *, lane: Lane) -> Page:
@@ -239,7 +253,8 @@ def _survey(api: JsonApi, survey_id: str, *, lane: Lane) -> Row | None:
 
 def _page(api: JsonApi, path: str, query: Query, walk: dict[str, Json], *, lane: Lane) -> Answer:
     """One page at the walk's position. Cursors are «short-lived» [doc]: one that is refused restarts from the top,
-    and the walk keeps the upper bound of its first start."""
+    and the walk keeps the upper bound of its first start. Raises Refused for a 400 that leaves the caller another way.
+    """
     if walk.get("next"):
         try:
             return api.read(path, [*query, ("cursor", str(walk["next"]))], lane=lane)
@@ -250,7 +265,7 @@ def _page(api: JsonApi, path: str, query: Query, walk: dict[str, Json], *, lane:
     try:
         return api.read(path, query, lane=lane)
     except Refused as refused:
-        if refused.answer.status == 400 and path == "/customers" and ("channel_type", "phone") in query:
+        if refused.answer.status == 400 and path == "/customers" and ("order_by", CREATED) not in query:
             raise
         raise halted(refused) from None
 

@@ -3,13 +3,16 @@
 # ruff: noqa: TRY004 - what comes over the wire is a wrong value, whatever its type: ValueError answers 400
 
 import json
+import sys
+import traceback
+import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
@@ -23,6 +26,7 @@ from sync_platform.sandbox.world import World, iso
 
 PAGE = 1000
 PAGE_MAX = 10_000
+INVENTED_MAX = 1_000_000  # beside an import: while they are made nothing else is served
 Handler = Callable[[Request], Awaitable[Any]]
 
 
@@ -197,7 +201,7 @@ class Control:
         """PUT /switches: {"name": value, …}, or a list of {"name", "value"} as GET shows them."""
         body = await _json(request)
         if isinstance(body, list) and all(isinstance(row, dict) and {"name", "value"} <= row.keys() for row in body):
-            body = {row["name"]: row["value"] for row in body}
+            body = {str(row["name"]): row["value"] for row in body}
         if not isinstance(body, dict):
             raise ValueError('switches are an object {"name": value} or a list of {"name", "value"}')
         self._world.switches.update(body)
@@ -261,7 +265,10 @@ class Control:
             query.getlist("map"), query.get("to", "gorgias"), query.get("zone", "UTC"), query.get("days_first", "guess")
         )
         counts = [_whole(query.get(name, "0"), name) for name in ("customers", "tickets")]
-        received = self._world.data_dir / "received.csv"
+        if max(counts) > INVENTED_MAX:
+            raise ValueError(f"customers and tickets must not be above {INVENTED_MAX:,}")
+        # A name of its own: two that come at once must not write into one file.
+        received = self._world.data_dir / f"received-{uuid.uuid4().hex}.csv"
         try:
             with received.open("wb") as stream:
                 async for chunk in request.stream():
@@ -285,6 +292,15 @@ def _answer(handler: Handler) -> Callable[[Request], Awaitable[JSONResponse]]:
             return JSONResponse({"error": str(error.args[0]) if error.args else "not found"}, 404)
         except ValueError as error:
             return JSONResponse({"error": str(error)}, 400)
+        except OverflowError:
+            return JSONResponse({"error": "a number is too large"}, 400)
+        except ClientDisconnect:
+            return JSONResponse({"error": "the body was cut off"}, 400)  # nobody is there to read it
+        except Exception as error:  # noqa: BLE001 - a crash is an answer, and no text of it goes where logs are kept
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{type(error).__name__} in {Path(where.filename).name}:{where.lineno}"
+            sys.stderr.write(f"{request.method} {request.scope['route'].path}: {place} (answered 500)\n")
+            return JSONResponse({"error": f"the sandbox broke: {place}"}, 500)
 
     return answered
 
@@ -300,7 +316,7 @@ async def _not_allowed(request: Request, _error: Exception) -> JSONResponse:
 async def _json(request: Request) -> Any:
     try:
         return json.loads(await request.body() or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError("the body must be JSON") from None
 
 

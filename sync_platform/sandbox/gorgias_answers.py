@@ -60,6 +60,14 @@ _CUSTOMER_MORE: Json = {
     "integrations": MAP,
 }
 _CUSTOMER_LATE: Json = {"external_data": MAP, "ecommerce_data": MAP}
+_TICKET_CUSTOMER: Json = {
+    **_COMPACT,
+    "external_id": or_null(TEXT),
+    "note": or_null(TEXT),
+    "data": FREE,
+    **_CUSTOMER_MORE,
+    **_CUSTOMER_LATE,
+}
 _TICKET: Json = {
     "id": ID,
     "uri": uri("tickets"),
@@ -172,6 +180,7 @@ _PEOPLE: dict[str, Json] = {
     "CreatedCustomer": whole({**_CUSTOMER_ROW, **_CUSTOMER_MORE}, optional=_OPTIONAL),
     "Customer": whole({**_CUSTOMER_ROW, **_CUSTOMER_MORE, **_CUSTOMER_LATE}, optional=_OPTIONAL),
     "CustomerPage": page("CustomerRow"),
+    "TicketCustomer": whole(_TICKET_CUSTOMER),
     "User": whole(_USER),
     "UserPage": page("User"),
 }
@@ -193,8 +202,8 @@ _TICKETS: dict[str, Json] = {
     "Ticket": whole(
         {
             **_TICKET,
-            "customer": {"anyOf": [ref("Customer"), ref("Compact"), {"type": "null"}]},
-            "requester": {"anyOf": [ref("Customer"), ref("Compact"), {"type": "null"}]},
+            "customer": {"anyOf": [ref("TicketCustomer"), ref("Compact"), {"type": "null"}]},
+            "requester": {"anyOf": [ref("TicketCustomer"), ref("Compact"), {"type": "null"}]},
             "assignee_user_id": or_null(ID),
             "assignee_team_id": or_null(ID),
             "messages": many(ref("Message")),

@@ -73,14 +73,14 @@ def add(store: Store, ticket_id: int, given: dict[str, Any], actor: Actor, *, ca
     if row["failed_datetime"]:
         store.event("ticket-message-failed", "TicketMessage", number, actor.user_id)
     if outgoing and sent is None and given.get("failed_datetime") is None and not cancel:
-        _send(store, row, owner, actor)
+        _send(store, row, receiver if given.get("receiver") else owner, actor)
     return row
 
 
 def _send(store: Store, row: dict[str, Any], owner: dict[str, Any] | None, actor: Actor) -> None:
     """To the outbox at the commit; `sent_datetime` is null first, as sending is asynchronous [doc]."""
     addressed = [entry.get("address") for entry in (row["source"].get("to") or []) if isinstance(entry, dict)]
-    known = (row["receiver"] or owner or {}).get("email")
+    known = (owner or {}).get("email")
     to = [address for address in addressed if address] or ([known] if known else [])
     store.mail(
         {"at": stamp(store.now()), "ticket_id": row["ticket_id"], "to": to, "kind": "message", "message_id": row["id"],
@@ -161,7 +161,7 @@ def change(
         given.setdefault("sender", row["sender"])
     given.setdefault("source", row["source"])
     check(given)
-    sender, receiver = _ends(store, {**_kept_ends(row, given), **given}, _owner(store, ticket["id"]), actor)
+    sender, receiver = _ends(store, {**_kept_ends(store, row, given), **given}, _owner(store, ticket["id"]), actor)
     times = ("created_datetime", "sent_datetime", "failed_datetime", "opened_datetime")
     failed_before = row["failed_datetime"]
     for name, value in given.items():
@@ -192,11 +192,14 @@ def delete(store: Store, ticket: dict[str, Any], message_id: int, actor: Actor) 
     recount(store, ticket)
 
 
-def _kept_ends(row: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+def _kept_ends(store: Store, row: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """Sender and receiver that a change does not name, when they still fit its direction."""
     if given["from_agent"] != row["from_agent"]:
         return {}
-    return {role: {"id": row[role]["id"]} for role in ("sender", "receiver") if row[role]}
+    kept = {role: {"id": row[role]["id"]} for role in ("sender", "receiver") if row[role]}
+    if "receiver" in kept and not store.one("SELECT 1 FROM customers WHERE id = ?", kept["receiver"]["id"]):
+        del kept["receiver"]  # the bot, which no body names
+    return kept
 
 
 def _owner(store: Store, ticket_id: int) -> dict[str, Any] | None:
@@ -213,7 +216,9 @@ def _ends(
     sender = staff(store, given.get("sender"))
     if given.get("receiver"):
         return sender, _customer(store, given["receiver"], actor)
-    return sender, owner if given["public"] else None
+    if not given["public"]:
+        return sender, None
+    return sender, staff(store, None) if store.switch("missing_receiver") == "bot" else owner
 
 
 def _customer(store: Store, ref: dict[str, Any], actor: Actor) -> dict[str, Any]:

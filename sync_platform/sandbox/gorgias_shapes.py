@@ -11,6 +11,10 @@ from typing import Any
 from sync_platform.sandbox.gorgias_store import stamp, stamp_or_none
 
 COMPACT = ("id", "email", "name", "firstname", "lastname", "meta")
+# A customer as a ticket's detail shows it [recorded]: no times, no language, no custom fields.
+IN_TICKET = (
+    *COMPACT, "external_id", "note", "data", "channels", "customer", "integrations", "external_data", "ecommerce_data",
+)  # fmt: skip
 LIST_ONLY = ("excerpt", "integrations", "messages_count", "last_sent_message_not_delivered")
 _TAG = re.compile(r"<[^>]*>")
 
@@ -77,6 +81,11 @@ def customer_extra(shown: list[dict[str, Any]], integrations: dict[str, Any]) ->
 def compact(owner: dict[str, Any]) -> dict[str, Any]:
     """A customer or user as other objects embed it."""
     return {key: owner[key] for key in COMPACT}
+
+
+def in_ticket(owner: dict[str, Any]) -> dict[str, Any]:
+    """A customer's detail as the detail of a ticket embeds it."""
+    return {key: owner[key] for key in IN_TICKET if key in owner}
 
 
 def user(number: int, email: str, name: str, *, role: str, at: int) -> dict[str, Any]:

@@ -209,6 +209,13 @@ _SWITCHES += (
     ("channel_preferred_required", "off", ON_OFF, "whether a channel needs `preferred`: required by the specification"),
     ("ticket_via_required", "off", ON_OFF, "whether POST tickets demands `via`, as one version of the specification"),
     ("value_body_id", "optional", ("optional", "required"), "`id` in the body of PUT on one custom-field value"),
+    (
+        "missing_receiver",
+        "bot",
+        ("bot", "customer"),
+        "receiver of an outgoing message that names none: the bot [doc], or the ticket's customer",
+    ),
+    ("ticket_language", "detected", ("detected", "null"), "language of a ticket created without one; detected [doc]"),
     ("message_by_id", "off", ON_OFF, "whether GET /messages/{id} exists, which two clients assume"),
     ("trash_kept_days", 0, int, "days after which a ticket in the trash is deleted for good; 0: never"),
     ("merge_moves_updated", "on", ON_OFF, "whether a merge moves the surviving customer's updated_datetime"),

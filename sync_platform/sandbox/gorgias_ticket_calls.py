@@ -300,7 +300,10 @@ class TicketCalls:
         """POST: 201 with the message; it is sent later, so sent_datetime may be null."""
         asked = fields.query(request, _ACTION)
         row = tickets.read(self.store, request.ids[0])
-        given = fields.body(request, MESSAGE, MESSAGE_REQUIRED)
+        sent = request.json()
+        incoming = isinstance(sent, dict) and sent.get("from_agent") is not True
+        # A missing sender is named beside a missing channel [the documentation's own example, 2020].
+        given = fields.body(request, MESSAGE, (*MESSAGE_REQUIRED, *(("sender",) if incoming else ())))
         actor = _actor(request)
         with self.store.writing():
             messages.quota(self.store)

@@ -5,6 +5,7 @@ from typing import Any
 
 from sync_platform.sandbox import gorgias_custom_fields as custom_fields
 from sync_platform.sandbox import gorgias_customers as customers
+from sync_platform.sandbox import gorgias_language as language
 from sync_platform.sandbox import gorgias_messages as messages
 from sync_platform.sandbox import gorgias_shapes as shapes
 from sync_platform.sandbox import gorgias_surveys as surveys
@@ -35,7 +36,7 @@ def detail(store: Store, row: dict[str, Any]) -> dict[str, Any]:
     owner: dict[str, Any] | None = row["customer"]
     if owner:
         found = store.one("SELECT row, extra FROM customers WHERE id = ? AND deleted IS NULL", owner["id"])
-        owner = json.loads(customers.detail(*found)) if found else owner
+        owner = shapes.in_ticket(json.loads(customers.detail(*found))) if found else owner
     shown = store.all(
         "SELECT row FROM messages WHERE ticket_id = ? AND deleted IS NULL ORDER BY created, id", row["id"]
     )
@@ -61,6 +62,8 @@ def create(store: Store, given: dict[str, Any], actor: Actor) -> int:
         "customer": shapes.compact(customers.read(store, owner_id)[0]) if owner_id is not None else None,
         "assignee_user": assignee(store, given.get("assignee_user")), "tags": [],
     }  # fmt: skip
+    if start.get("language") is None and store.switch("ticket_language") == "detected":
+        start["language"] = language.of(entry.get("body_text") or entry.get("body_html") for entry in given["messages"])
     if start.get("status") == "closed" and start.get("closed_datetime") is None:
         start["closed_datetime"] = now
     row = shapes.ticket(number, start, created, updated)
@@ -74,6 +77,8 @@ def create(store: Store, given: dict[str, Any], actor: Actor) -> int:
     for entry in given["messages"]:
         messages.apply(store, row, messages.add(store, number, entry, actor), fresh=True)
     row.update({name: stamp(given[name]) for name in TIMES[4:] if given.get(name) is not None})
+    if honoured is None:  # not before its last message [in all recorded tickets]
+        row["updated_datetime"] = stamp(store.now())
     save_ticket(store, row)
     names = [entry["name"] for entry in given.get("tags") or []]
     if names:

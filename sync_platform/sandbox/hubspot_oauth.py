@@ -22,6 +22,7 @@ from sync_platform.sandbox.hubspot_store import Store
 from sync_platform.sandbox.hubspot_wire import Answer, Call, not_found, refuse
 
 EXPIRES_S = 1_800
+OWN_SCOPES = "developer."  # how the scopes begin that are an app's own, not an account's
 _KEPT_MS = 7 * 86_400_000  # how long an expired token is still told apart from one that never was
 _VERSIONS = ("v1", "v3", "2025-09", "2026-03", "2026-09")
 _DATED = ("2025-09", "2026-03", "2026-09")  # HubSpot's own SDK of 2026 sends JSON there, not the documented form
@@ -121,7 +122,8 @@ class OAuth:
         if not where.hostname or where.scheme not in (("http", "https") if local else ("https",)):
             refuse(400, "redirect_uri must be an https address, or one of this machine", "VALIDATION_ERROR")
         wanted, optional = (call.text("scope") or "").split(), (call.text("optional_scope") or "").split()
-        unknown = [scope for scope in wanted if not _known(scope)]
+        # A person can't really grant what is the app's own; whether such a token reads the journal is a switch.
+        unknown = [scope for scope in wanted if not _known(scope) and not scope.startswith(OWN_SCOPES)]
         if unknown or not wanted:
             refuse(400, "Authorization failed: unknown or no scopes", "VALIDATION_ERROR", context={"scopes": unknown})
         if self._switch("oauth_consent") == "deny":
@@ -160,7 +162,7 @@ class OAuth:
                 return self._issue(call, version, found["scopes"], form["refresh_token"])
             case "client_credentials" if version != "v1":
                 scopes = form.get("scope", "").split()
-                unknown = [scope for scope in scopes if not _known(scope) and not scope.startswith("developer.")]
+                unknown = [scope for scope in scopes if not _known(scope) and not scope.startswith(OWN_SCOPES)]
                 if not scopes or unknown:
                     return _bad("BAD_SCOPE", "missing or unknown scope", "invalid_scope")
                 return self._issue(call, version, scopes, None)

@@ -281,7 +281,7 @@ class Objects:
             if body.get("idProperty") == "email":
                 row = self._records.by_property(kind, "email", text, call.now_ms)
                 if row is None:
-                    self._records.block(text)
+                    self._records.unique.block(text)
             else:
                 row = self._store.get(kind, record_id(text))
                 if row is None or row.state not in (LIVE, ARCHIVED):
@@ -289,7 +289,7 @@ class Objects:
             if row is not None:
                 if self._records.switch("gdpr_blocks") == "always":
                     for address in (row.props.get("email", ""), *row.props.get("hs_additional_emails", "").split(";")):
-                        self._records.block(address)
+                        self._records.unique.block(address)
                 self._records.purge(row, call.now_ms, self._links.forget)
         return Answer(204)
 

@@ -1,9 +1,7 @@
 """The rules of writing a record: what a value may be, what is unique, what HubSpot fills in and bumps by itself.
 
-Facts: a contact's e-mail is unique over primary and secondary addresses (409 with the existing id in the message)
-[recorded]; `hasUniqueValue` properties are unique over their kind (the body of the clash isn't established);
-`lifecyclestage` only moves forward until it is cleared [doc]; every write bumps the modified date, and so do calculated
-counters and logged notes [doc]; `closed_date` is filled on reaching a closed stage [inferred].
+Facts: `lifecyclestage` only moves forward until it is cleared [doc]; every write bumps the modified date, and so do
+calculated counters and logged notes [doc]; `closed_date` is filled on reaching a closed stage [inferred].
 """
 
 # ruff: noqa: S608 - statements are put together from this package's own table and column names; values are bound
@@ -19,8 +17,17 @@ from sync_platform.sandbox.hubspot_merges import MERGES_MAX, merged_props, merge
 from sync_platform.sandbox.hubspot_schema import Schema
 from sync_platform.sandbox.hubspot_standard import LIFECYCLE
 from sync_platform.sandbox.hubspot_store import ARCHIVED, LIVE, MERGED, PURGED, Row, Source, Store
-from sync_platform.sandbox.hubspot_values import Property, ValueProblem, email, invalid, normal, searchable_phone
-from sync_platform.sandbox.hubspot_wire import Refusal, as_id, epoch_ms, not_found, refuse, stamp
+from sync_platform.sandbox.hubspot_unique import Unique
+from sync_platform.sandbox.hubspot_values import (
+    Property,
+    ValueProblem,
+    email,
+    formatted_phone,
+    invalid,
+    normal,
+    searchable_phone,
+)
+from sync_platform.sandbox.hubspot_wire import as_id, epoch_ms, not_found, refuse, stamp
 from sync_platform.sandbox.world import World
 
 _TWINS = {
@@ -42,6 +49,7 @@ class Records:
         self.portal_id = portal_id
         self._world = world
         self.changes = Changes(world)
+        self.unique = Unique(store, schema, self.switch, portal_id)
 
     def switch(self, name: str) -> Any:
         """The value of the switch hubspot.<name>."""
@@ -124,7 +132,9 @@ class Records:
             if text and not self.schema.check_owner(text):
                 raise ValueProblem("INVALID_OPTION", f"{text} was not one of the allowed options: []")
             return text
-        return normal(prop, raw, old)
+        text = normal(prop, raw, old)
+        formats = prop.field_type == "phonenumber" and self.switch("phone_numbers") == "formatted"
+        return formatted_phone(text) if formats else text
 
     def _stage_problems(
         self, kind: Kind, names: tuple[str, str], clean: dict[str, str], old: Mapping[str, str]
@@ -145,7 +155,7 @@ class Records:
         if not ui:
             self._obey_rules(kind, {**self._defaults(kind), **props}, None)
         for name, value in props.items():
-            self._check_unique(kind, name, value, None)
+            self.unique.check(kind, name, value, None)
         row = Row(kind, self.store.next_id(kind), {}, now_ms, now_ms, valued=now_ms, origin=source)
         row.props = {**self._defaults(kind), **props}
         if props.get(kind.created):
@@ -154,7 +164,7 @@ class Records:
         self.complete(row)
         self._remember(row, now_ms, existed=False)
         self.store.insert(row)
-        self._claim(row, props)
+        self.unique.claim(row, props)
         self.changes.created(row, props, source, now_ms)
         return row
 
@@ -220,7 +230,7 @@ class Records:
             self._hold_lifecycle(row, clean)
             self._obey_rules(row.kind, {**row.props, **clean}, clean)
         for name, value in clean.items():
-            self._check_unique(row.kind, name, value, row.id)
+            self.unique.check(row.kind, name, value, row.id)
         policy = self.switch("same_value_write")
         changes = {name: value for name, value in clean.items() if policy == "history" or row.props.get(name) != value}
         before = dict(row.props) if self.changes.active else None
@@ -244,8 +254,8 @@ class Records:
             if before.get(name) != value or name in changes:
                 entry_source = source if name in changes else _CALCULATED
                 self.store.add_history(row, name, before.get(name), value, now_ms, entry_source)
-        self._release(row, before, changes)
-        self._claim(row, changes)
+        self.unique.release(row, before, changes)
+        self.unique.claim(row, changes)
         if changes.get(row.kind.created):
             row.created = epoch_ms(changes[row.kind.created])
         self.bump(row, now_ms)
@@ -288,69 +298,6 @@ class Records:
     def _remember(self, row: Row, now_ms: int, *, existed: bool = True) -> None:
         self.store.keep_stale(row, now_ms, self.switch("search_lag_s") * 1000, existed=existed)
 
-    # unique values
-
-    def _check_unique(self, kind: Kind, name: str, value: str, own_id: int | None) -> None:
-        addresses = [value]
-        if kind is CONTACTS and name == "hs_additional_emails":
-            name, addresses = "email", value.split(";")
-        for address in filter(None, addresses):
-            found = self.store.owner_of(kind, name, address)
-            if found is None or found[0] == own_id:
-                if name == "email" and found is None:
-                    self._refuse_blocked(address)
-                continue
-            if name == "email":
-                refuse(
-                    409,
-                    f"Contact already exists. Existing ID: {found[0]}",
-                    "CONFLICT",
-                    context={"existingId": [str(found[0])]},
-                )
-            raise self._clash(kind, name, value, own_id, found[0])
-
-    def _refuse_blocked(self, address: str) -> None:
-        """What happens to an address on the block list isn't established: switch `blocked_email`."""
-        if self.switch("blocked_email") == "accept":
-            return
-        found = self.store.db.execute("SELECT 1 FROM blocked WHERE email=?", (address,)).fetchone()
-        if found:
-            raise invalid([("email", "INVALID_EMAIL", f"Email address {address} is blocked")], self.portal_id)
-
-    def block(self, address: str) -> None:
-        """Put an address on the block list of privacy deletion."""
-        if address.strip():
-            self.store.db.execute("INSERT OR IGNORE INTO blocked VALUES(?)", (address.strip().lower(),))
-
-    def _clash(self, kind: Kind, name: str, value: str, own_id: int | None, other_id: int) -> Refusal:
-        message = (
-            f"Cannot set PropertyValueCoordinates{{portalId={self.portal_id}, objectTypeId={kind.type_id}, "
-            f"propertyName={name}, value={value}}} on {own_id or 'a new record'}. {other_id} already has that value."
-        )
-        refusal = invalid([(name, "CONFLICTING_UNIQUE_VALUE", message)], self.portal_id)
-        refusal.status = int(self.switch("unique_clash_status"))
-        refusal.context = {"existingId": [str(other_id)]}
-        return refusal
-
-    def _claim(self, row: Row, changes: Mapping[str, str]) -> None:
-        unique = set(self.schema.unique_names(row.kind))
-        if row.kind is CONTACTS:
-            unique.add("email")
-            for address in filter(None, changes.get("hs_additional_emails", "").split(";")):
-                self.store.claim(row.kind, "email", address, row.id, secondary=True)
-        for name in unique & changes.keys():
-            if changes[name]:
-                self.store.claim(row.kind, name, changes[name], row.id)
-
-    def _release(self, row: Row, before: Mapping[str, str], changes: Mapping[str, str]) -> None:
-        unique = set(self.schema.unique_names(row.kind)) | ({"email"} if row.kind is CONTACTS else set())
-        for name in unique & changes.keys():
-            if before.get(name) and before[name] != changes[name]:
-                self.store.release(row.kind, name, before[name])
-        if "hs_additional_emails" in changes:
-            for address in filter(None, before.get("hs_additional_emails", "").split(";")):
-                self.store.release(row.kind, "email", address)
-
     # the end of a record
 
     def archive(self, row: Row, now_ms: int, forget: Callable[[Row], None]) -> None:
@@ -369,10 +316,10 @@ class Records:
         """
         for name in [*self.schema.unique_names(row.kind), "email", "hs_additional_emails"]:
             if row.props.get(name):
-                self._check_unique(row.kind, name, row.props[name], row.id)
+                self.unique.check(row.kind, name, row.props[name], row.id)
         self._remember(row, now_ms, existed=False)
         row.state, row.ended = LIVE, None
-        self._claim(row, row.props)
+        self.unique.claim(row, row.props)
         self.bump(row, now_ms)
         self.changes.restored(row, now_ms)
         if self.switch("restore_associations") == "keep":
@@ -423,7 +370,7 @@ class Records:
         for name, value in survivor.props.items():
             if primary.props.get(name) != value and name in loser.props:
                 self.store.add_history(survivor, name, primary.props.get(name), value, now_ms, _MERGED)
-        self._claim(survivor, survivor.props)
+        self.unique.claim(survivor, survivor.props)
         self.changes.merged(primary, loser, survivor, now_ms)
         return survivor
 

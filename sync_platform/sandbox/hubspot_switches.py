@@ -98,6 +98,12 @@ _ALL: tuple[tuple[str, object, tuple[object, ...] | type, str], ...] = (
     ),
     ("search_total_capped", "off", ("off", "on"), "whether `total` stops at 10,000; not established, believed not"),
     ("search_neq_matches_unset", "off", ("off", "on"), "whether NEQ and NOT_IN match rows without a value"),
+    (
+        "phone_numbers",
+        "as_typed",
+        ("as_typed", "formatted"),
+        "an account's setting: phone numbers stay as typed, or international ones lose all but their digits [inferred]",
+    ),
     ("owners_limit_max", 500, int, "most owners on a page: 500 is not verified"),
     (
         "companies_by_domain",

@@ -157,6 +157,12 @@ def _several(prop: Property, text: str, old: str | None) -> str:
     return ";".join(dict.fromkeys(_option(prop, part) if prop.options else part for part in parts))
 
 
+def formatted_phone(text: str) -> str:
+    """A number as an account with automatic formatting keeps it: its digits after a plus; others stay as they are."""
+    digits = re.sub(r"\D", "", text)
+    return f"+{digits}" if text.strip().startswith("+") and digits else text
+
+
 def searchable_phone(text: str | None) -> str | None:
     """The digits of a number without its country code, as HubSpot's search twin of a phone property holds them."""
     if not text:

@@ -141,6 +141,8 @@ class Call:
             )
         except UnicodeDecodeError:
             refuse(400, "Invalid input JSON on line 1, column 1: invalid UTF-8", "VALIDATION_ERROR")
+        except (RecursionError, ValueError):  # nested too deep, or a number of thousands of digits
+            refuse(400, "Invalid input JSON on line 1, column 1: too deep, or a number too long", "VALIDATION_ERROR")
 
     def fields(self, *required: str) -> dict[str, Any]:
         """The JSON body as an object that has these attributes. Raises Refusal(400)."""

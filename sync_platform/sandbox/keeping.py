@@ -7,6 +7,7 @@ that a process that is killed loses the last seconds and leaves nothing that can
 import fcntl
 import json
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,10 +32,11 @@ class Keeper:
     def take_back(self) -> None:
         """Go on where the last process ended. The switches have to be registered by now."""
         if self._state.exists():
-            kept = json.loads(self._state.read_text())
-            self._world.calls.restore(kept["calls"])
-            self._world.faults.restore(kept["faults"])
-            self._world.switches.keep(kept["switches"])
+            with readable(self._state):
+                kept = json.loads(self._state.read_text())
+                self._world.calls.restore(kept["calls"])
+                self._world.faults.restore(kept["faults"])
+                self._world.switches.keep(kept["switches"])
         self._world.outbox[:] = self._read_mails()
         self._last = self._mark()
 
@@ -92,7 +94,8 @@ class Keeper:
         if whole != content:
             with self._mails.open("r+b") as stream:
                 stream.truncate(len(whole))
-        found = [json.loads(line) for line in whole.splitlines()]
+        with readable(self._mails):
+            found = [json.loads(line) for line in whole.splitlines()]
         self._written = len(found)
         return found
 
@@ -102,6 +105,34 @@ def replace(path: Path, text: str) -> None:
     partial = path.with_name(f"{path.name}.partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what a broken file of our own JSON raises into a ValueError that names it and the ways out."""
+    try:
+        yield
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(_broken(path, type(error).__name__)) from None
+
+
+@contextmanager
+def database(path: Path, *, seeded: bool) -> Iterator[None]:
+    """The same for a database. One that should hold a world and is not there, or empty, would pass for a world without
+    anybody, which a sync takes for a deletion of all."""
+    if seeded and not (path.is_file() and path.stat().st_size):
+        raise ValueError(_broken(path, "there is nothing in it"))
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise ValueError(_broken(path, type(error).__name__)) from None
+
+
+def _broken(path: Path, why: str) -> str:
+    return (
+        f"{path} cannot be read ({why}); put back a whole copy of its directory, or give another directory, "
+        "or empty this one to begin anew"
+    )
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from sync_platform.sandbox.faults import ASGIApp, FaultGate
 from sync_platform.sandbox.gorgias import GorgiasSandbox
 from sync_platform.sandbox.hubspot import HubSpotSandbox
 from sync_platform.sandbox.importing import Imported, Rows, Wishes, read, words
-from sync_platform.sandbox.keeping import EVERY_S, Keeper, alone_in, replace
+from sync_platform.sandbox.keeping import EVERY_S, Keeper, alone_in, database, readable, replace
 from sync_platform.sandbox.people import END_AT, Case, Person, generate
 from sync_platform.sandbox.script import Script, write_day
 from sync_platform.sandbox.serving import listening, server, url_of
@@ -72,7 +72,7 @@ class Sandbox:
         data_dir.mkdir(parents=True, exist_ok=True)
         self._options = options
         self._memory = data_dir / MEMORY
-        kept = json.loads(self._memory.read_text()) if self._memory.exists() else None
+        kept = _kept(self._memory) if self._memory.exists() else None
         if kept and kept["erp"] != _fingerprint(options.erp_url):
             raise ValueError(
                 f"{data_dir} holds a world whose ERP is another database; give that one, or another directory"
@@ -89,13 +89,13 @@ class Sandbox:
         behind_s = (END_AT - self.world.clock.now()).total_seconds()
         if behind_s > 0:  # a machine whose clock is behind the seeded rows: nothing seeded may lie in the future
             self.world.clock.advance(behind_s)
-        self.gorgias = GorgiasSandbox(self.world)
-        self.hubspot = HubSpotSandbox(self.world)
-        self.sides: dict[str, Side] = {
-            "gorgias": self.gorgias,
-            "hubspot": self.hubspot,
-            "erp": ErpSandbox(self.world),
-        }
+        with database(data_dir / "gorgias.db", seeded=bool(kept)):
+            self.gorgias = GorgiasSandbox(self.world)
+        with database(data_dir / "hubspot.db", seeded=bool(kept)):
+            self.hubspot = HubSpotSandbox(self.world)
+        with database(data_dir / "erp.db", seeded=bool(kept) and options.erp_url is None):
+            erp = ErpSandbox(self.world)
+        self.sides: dict[str, Side] = {"gorgias": self.gorgias, "hubspot": self.hubspot, "erp": erp}
         self.ready: dict[str, Any] = {}
         self.notes: list[str] = []  # what a person should know about the start
         self._urls: dict[str, str] = {}
@@ -363,6 +363,15 @@ def _directory(data_dir: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="sync-sandbox-", ignore_cleanup_errors=True) as name:
         yield Path(name)
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    """What `remember` wrote. Raises ValueError for anything else."""
+    with readable(path):
+        found: dict[str, Any] = json.loads(path.read_text())
+        Script(found["script"], found["done"])
+        _ = found["erp"], int(found["seed"]), float(found["offset_s"])
+        return found
 
 
 def _leave(number: int, _frame: Any) -> None:

@@ -53,7 +53,7 @@ def server(app: ASGIApp) -> Server:
         ws="none",
         lifespan="off",
         log_config=None,
-        log_level=logging.WARNING,
+        log_level=logging.ERROR,  # a warning tells of a caller that speaks no HTTP, which has its 400 already
         access_log=False,
         server_header=False,
         date_header=False,

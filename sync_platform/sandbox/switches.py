@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 NAMED_MAX = 5
+NUMBER_MAX = 1_000_000_000  # of a switch that is a number; none has a use below 0
 
 
 @dataclass
@@ -92,13 +93,13 @@ class Switches:
         ]
 
     def _by_name_or_error(self, name: str) -> _Switch:
-        found = self._by_name.get(name)
+        found = self._by_name.get(name) if isinstance(name, str) else None
         if found is None:
             raise ValueError(self._unknown(name))
         return found
 
     def _unknown(self, name: str) -> str:
-        near = get_close_matches(name, self._by_name, NAMED_MAX, 0.3)
+        near = get_close_matches(str(name), self._by_name, NAMED_MAX, 0.3)
         if len(self._by_name) <= NAMED_MAX:
             return f"unknown switch {name!r}; known: {', '.join(sorted(self._by_name))}"
         return f"unknown switch {name!r}, one of {len(self._by_name)}; the nearest: {', '.join(near) or 'none'}"
@@ -109,6 +110,8 @@ class Switches:
             numeric = choices is float and isinstance(value, int) and not isinstance(value, bool)
             # bool is an int for Python; a switch of whole numbers should still refuse `true`.
             if numeric or (isinstance(value, choices) and not (choices is int and isinstance(value, bool))):
+                if not isinstance(value, str) and not 0 <= value <= NUMBER_MAX:
+                    raise ValueError(f"switch {name!r} takes a number from 0 to {NUMBER_MAX:,}")
                 return value
             raise ValueError(f"switch {name!r} takes a value of type {choices.__name__}")
         for choice in choices:
