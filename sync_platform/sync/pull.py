@@ -20,6 +20,7 @@ from sync_platform.core.records import UNSET, Channel, Entity, Json, Lane, Link,
 from sync_platform.errors import Retryable, SyncError
 from sync_platform.ledger import journal, links
 from sync_platform.ledger.database import insert_for, number
+from sync_platform.sync import brake
 from sync_platform.sync.hub import CURSOR, Hub, Step
 
 # Systems whose lists hide attributes that only a read by id shows (Gorgias: channels are absent from list rows [rec]).
@@ -44,6 +45,7 @@ class Taken:
     again: int = 0
     gone: int = 0
     dirty: set[str] = field(default_factory=set)
+    overtaken: list[tuple[Link, str, Json]] = field(default_factory=list)
 
 
 def pull(hub: Hub, system: System, entity: Entity, judge: Judge, *, full: bool = False) -> Step:
@@ -140,6 +142,9 @@ def _walk(
             )
         _tell(step, taken)
         hub.tell(f"{step.name} {feed.name}", system=system, pages=pages, rows=rows, total=page.total)
+        if not page.complete and hub.paused():
+            step.complete = False
+            return False
         if page.complete or (lane is Lane.BACKFILL and (hub.over(0.5) or hub.news_waits())):
             hub.walks.append((system, feed, due))
             return page.complete
@@ -260,7 +265,7 @@ def _owed_reads(
         left = max(0, (left or 0) - len(ids))
         done = int(step.counts["details"])
         hub.tell(f"{step.name} details", system=system, rows=done, total=done + left)
-        if lane is Lane.BACKFILL and (hub.over(0.5) or hub.news_waits()):
+        if hub.paused() or (lane is Lane.BACKFILL and (hub.over(0.5) or hub.news_waits())):
             step.complete = False
             return
 
@@ -356,6 +361,9 @@ def _take(
             observations.append(kept)
         if link.record_id and (kept.get("taken") or (owed and not link.detail)):
             dirty.add(str(link.record_id))
+    if taken.overtaken:
+        brake.overtaken(hub, conn, entity, taken.overtaken)
+        taken.overtaken = []
     links.save_links(conn, touched.values())
     journal.add_observations(conn, observations)
     journal.lift_rows(conn, system, entity, sorted({row.external_id for row in rows if row.attributes}), now)
@@ -443,6 +451,12 @@ def _take_row(
     reads_again = _owe(link, row, newer, fresh_list)
     if not fresh and not newer and not reads_again and link.id and begun is None:
         return None
+    for name in fresh:
+        cell = link.cell(name)
+        if cell.braked:
+            # A held change that its own system replaces before anybody said a word about it.
+            taken.overtaken.append((link, name, cell.shadow))
+            cell.base, cell.braked = cell.shadow, False
     _move(link, row, fresh, begun, now)
     if not fresh:
         return {}

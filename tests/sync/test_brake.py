@@ -1,0 +1,150 @@
+"""The brake: too large a change waits for a person, and nothing else waits with it."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import pytest
+
+from sync_platform.errors import NotFound
+from sync_platform.sync import plans
+from sync_platform.sync.preview import plan
+from tests.sync.desk import written
+
+WHO = "kim"
+MOST = 4
+
+
+@pytest.fixture
+def braked(open_desk, tmp_path):
+    """A loaded world in which more than four changes of one kind wait for a person."""
+    text = files("sync_platform").joinpath("policy.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "policy.yaml"
+    path.write_text(text.replace("brake: {absolute: 500, share: 0.1}", f"brake: {{absolute: {MOST}, share: 0}}"))
+    return open_desk(env={"SYNC_POLICY": str(path)})
+
+
+def people(desk, count):
+    return list(desk.trios("customer").values())[:count]
+
+
+def companies(desk, trio):
+    return {system: company(desk, system, trio[system]) for system in ("hubspot", "erp")}
+
+
+def company(desk, system, id_):
+    row = desk.row(system, "customer", id_)
+    return row["properties"].get("company") if system == "hubspot" else row["company"]
+
+
+def rename(desk, trios, word="Braked"):
+    for number, ids in enumerate(trios):
+        desk.edit("hubspot", "contacts", ids["hubspot"], company=f"{word} {number}")
+
+
+def held(summary):
+    return {(one["stage"], one["system"], one["verb"], one["field"]): one for one in summary["held"]}
+
+
+def test_the_first_load_and_a_change_under_the_limit_are_not_held(braked):
+    assert braked.first_load["held"] == []
+    trios = people(braked, MOST)
+    rename(braked, trios)
+    summary = braked.later(7200)
+    assert summary["held"] == []
+    assert [companies(braked, ids)["erp"] for ids in trios] == [f"Braked {n}" for n in range(MOST)]
+
+
+def test_writes_over_the_limit_are_held_while_other_fields_of_the_same_records_are_written(braked):
+    trios = people(braked, MOST + 2)
+    before = [companies(braked, ids)["erp"] for ids in trios]
+    rename(braked, trios)
+    braked.edit("hubspot", "contacts", trios[0]["hubspot"], company="Braked 0", lastname="Othername")
+    summary = braked.later(7200)
+    found = held(summary)
+    assert found["intents", "erp", "update", "company"]["count"] == MOST + 2
+    assert summary["complete"]
+    assert [companies(braked, ids)["erp"] for ids in trios] == before
+    assert braked.row("erp", "customer", trios[0]["erp"])["last_name"] == "Othername"
+
+
+def test_many_small_changes_count_together_in_the_window(braked):
+    trios = people(braked, MOST + 2)
+    rename(braked, trios[: MOST - 1])
+    assert braked.later(600)["held"] == []
+    rename(braked, trios, "Again")
+    assert held(braked.later(600))["intents", "erp", "update", "company"]["count"] == MOST + 2
+
+
+def test_an_approval_lets_exactly_what_it_named_through_and_a_newer_value_stays_held(braked):
+    trios = people(braked, MOST + 2)
+    rename(braked, trios)
+    hold = held(braked.later(7200))["intents", "erp", "update", "company"]["hold"]
+    said = plans.approve(braked.settings, str(hold), who=WHO, why="a new list")
+    assert said == {"hold": hold, "state": "approved", "items": MOST + 2}
+    braked.edit("hubspot", "contacts", trios[0]["hubspot"], company="Newer than the word")
+    summary = braked.later(7200)
+    assert [companies(braked, ids)["erp"] for ids in trios[1:]] == [f"Braked {n}" for n in range(1, MOST + 2)]
+    assert companies(braked, trios[0])["erp"] != "Newer than the word"
+    again = held(summary)["intents", "erp", "update", "company"]
+    assert again["count"] == 1
+    assert again["hold"] != hold
+    for one in summary["held"]:
+        plans.approve(braked.settings, str(one["hold"]), who=WHO)
+    braked.settled()
+    assert companies(braked, trios[0])["erp"] == "Newer than the word"
+    assert braked.ledger("SELECT count(*) FROM hold_item")[0][0] == 0
+    assert ("approve", f"hold:{hold}", WHO, "a new list") in [
+        tuple(row) for row in braked.ledger("SELECT verb, subject, who, why FROM act")
+    ]
+    braked.assert_equal()
+
+
+def test_what_is_dropped_is_left_apart_until_it_changes_again(braked):
+    trios = people(braked, MOST + 1)
+    before = [companies(braked, ids)["erp"] for ids in trios]
+    rename(braked, trios)
+    for one in braked.later(7200)["held"]:
+        plans.drop(braked.settings, str(one["hold"]), who=WHO)
+    summary = braked.later(7200)
+    assert summary["held"] == []
+    assert written(braked.later(7200)) == 0
+    assert [companies(braked, ids)["erp"] for ids in trios] == before
+    rename(braked, trios[:1], "Later")
+    braked.later(7200)
+    assert companies(braked, trios[0]) == {"hubspot": "Later 0", "erp": "Later 0"}
+
+
+def test_blanks_over_the_limit_are_not_judged_until_somebody_says_so(braked):
+    trios = people(braked, MOST + 2)
+    for ids in trios:
+        braked.edit("gorgias", "customers", ids["gorgias"], note="A note")
+    for one in braked.later(7200)["held"]:
+        plans.approve(braked.settings, str(one["hold"]), who=WHO)
+    braked.settled()
+    braked.advance(7200)
+    for ids in trios:
+        braked.edit("gorgias", "customers", ids["gorgias"], note="")
+    decided = braked.ledger("SELECT count(*) FROM decision")[0][0]
+    found = held(braked.later(7200))
+    assert found["claims", "gorgias", "blanked", "note"]["count"] == MOST + 2
+    assert braked.ledger("SELECT count(*) FROM decision")[0][0] == decided
+    assert all(braked.row("erp", "customer", ids["erp"])["note"] == "A note" for ids in trios)
+
+
+def test_a_plan_shows_what_is_held_and_what_would_be(braked):
+    trios = people(braked, MOST + 1)
+    rename(braked, trios)
+    braked.advance(7200)
+    shown = held(plan(braked.settings))
+    assert shown["intents", "erp", "update", "company"]["count"] == MOST + 1
+    braked.cycle()
+    assert held(plan(braked.settings))["intents", "erp", "update", "company"]["count"] == MOST + 1
+
+
+def test_a_name_that_nothing_open_has_is_refused(braked):
+    with pytest.raises(NotFound, match="no open plan or hold"):
+        plans.approve(braked.settings, "77", who=WHO)
+    shown = plan(braked.settings)
+    with pytest.raises(NotFound, match="preview"):
+        plans.drop(braked.settings, shown["plan"], who=WHO)
