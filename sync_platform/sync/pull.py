@@ -17,7 +17,7 @@ from sqlalchemy import update as sql_update
 from sync_platform.connectors.protocol import Connector, Cursor, Feed, Known
 from sync_platform.core.mappings import FieldMap, observe
 from sync_platform.core.records import UNSET, Channel, Entity, Json, Lane, Link, LinkState, Row, System
-from sync_platform.errors import Retryable, SyncError
+from sync_platform.errors import Rejected, Retryable, SyncError
 from sync_platform.ledger import journal, links
 from sync_platform.ledger.database import insert_for, number
 from sync_platform.sync import brake
@@ -113,6 +113,7 @@ def _walk(
         cursor, _ = load_cursor(hub, system, feed)
     listing = cursor.watermark is None or feed.kind == "list"
     began = hub.now()
+    afresh = cursor.walk is None
     if cursor.walk is None:
         cursor = connector.start(feed, cursor, now=began)
         _save_cursor(hub, system, feed, cursor, walk_started_at=began)
@@ -124,6 +125,8 @@ def _walk(
         page = connector.pull(feed, cursor, lane=lane, known=_known(hub, system, feed))
         pages += 1
         rows += len(page.rows)
+        if lane is Lane.BACKFILL and afresh and page.complete and not (rows or page.bad):
+            _not_emptied(hub, system, feed)
         due += sum(1 for row in page.rows if floor is None or row.stamp is None or row.stamp.isoformat() >= floor)
         cursor = page.cursor
         hub.backfilled = hub.backfilled or lane is Lane.BACKFILL
@@ -148,6 +151,21 @@ def _walk(
         if page.complete or (lane is Lane.BACKFILL and (hub.over(0.5) or hub.news_waits())):
             hub.walks.append((system, feed, due))
             return page.complete
+
+
+def _not_emptied(hub: Hub, system: System, feed: Feed) -> None:
+    """A list that was full once and is empty now, though nobody showed its rows as deleted: raises, and begins anew."""
+    with hub.ledger.begin() as conn:
+        row = conn.execute(select(CURSOR).where(CURSOR.c.system == system, CURSOR.c.feed == feed.name)).one()
+        if row.listed_at is None or not row.rows or not links.count_active(conn, system, feed.entity):
+            return
+        conn.execute(sql_update(CURSOR).where(CURSOR.c.system == system, CURSOR.c.feed == feed.name).values(walk=None))
+    raise Rejected(
+        "an empty list of what held rows before",
+        system=str(system),
+        code="SOURCE_EMPTIED",
+        remedy="Look there: rows vanished without a trace of a delete. Nothing was taken from it; bring them back.",
+    )
 
 
 def _known(hub: Hub, system: System, feed: Feed) -> Known:

@@ -148,3 +148,15 @@ def test_a_name_that_nothing_open_has_is_refused(braked):
     shown = plan(braked.settings)
     with pytest.raises(NotFound, match="preview"):
         plans.drop(braked.settings, shown["plan"], who=WHO)
+
+
+def test_a_source_that_is_empty_all_at_once_stops_its_pull_and_nothing_follows_from_it(desk):
+    for (name,) in desk.sql("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'erp_tickets'"):
+        desk.sql(f"DROP TRIGGER {name}")
+    desk.sql("DELETE FROM erp_tickets")
+    summary = desk.sync(full=True)
+    assert ("erp", "ticket", "SOURCE_EMPTIED") in {(e["system"], e["entity"], e["code"]) for e in summary["errors"]}
+    assert not summary["complete"]
+    assert written(summary) == 0
+    links = desk.ledger("SELECT count(*) FROM link WHERE system = 'erp' AND entity = 'ticket' AND state = 'active'")
+    assert links[0][0] > 0
