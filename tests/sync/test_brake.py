@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 
 import pytest
 
+from sync_platform import cli
+from sync_platform.definitions import defs
 from sync_platform.errors import NotFound
 from sync_platform.sync import plans
 from sync_platform.sync.preview import plan
@@ -140,6 +143,37 @@ def test_a_plan_shows_what_is_held_and_what_would_be(braked):
     assert shown["intents", "erp", "update", "company"]["count"] == MOST + 1
     braked.cycle()
     assert held(plan(braked.settings))["intents", "erp", "update", "company"]["count"] == MOST + 1
+
+
+def test_the_door_and_the_job_take_a_persons_word(braked, monkeypatch, capsys):
+    settings = braked.settings
+    monkeypatch.setenv("SANDBOX_CONTROL_URL", braked.ready["control"]["url"])
+    monkeypatch.setenv("LEDGER_DATABASE_URL", settings.ledger_url)
+    monkeypatch.setenv("SYNC_POLICY", str(settings.policy_file))
+    monkeypatch.chdir(braked.root)
+    rename(braked, people(braked, MOST + 1))
+    braked.advance(7200)
+    assert cli.run(["sync", "--json"]) == 4
+    one, two = (one["hold"] for one in json.loads(capsys.readouterr().out)["held"])
+    assert cli.run(["plan"]) == 4
+    assert f"approve {one}" in capsys.readouterr().out
+    assert cli.run(["approve", str(one), "--who", WHO, "--why", "said so"]) == 0
+    config = {"ops": {"approval": {"config": {"plan": str(two), "who": WHO, "why": "in the UI"}}}}
+    job = defs.resolve_job_def("approve")
+    assert job.execute_in_process(run_config=config).success
+    assert not job.execute_in_process(run_config=config, raise_on_error=False).success
+    assert cli.run(["approve", str(one)]) == 1
+    assert cli.run(["pause", "--why", "a move"]) == 0
+    assert cli.run(["sync"]) == 4
+    assert cli.run(["status"]) == 0
+    assert "paused by" in capsys.readouterr().out
+    assert cli.run(["resume"]) == 0
+    assert cli.run(["sync", "--json"]) == 0
+    run = json.loads(capsys.readouterr().out.splitlines()[-1])["run"]
+    assert cli.run(["undo", str(braked.ledger("SELECT max(id) FROM decision")[0][0])]) == 4
+    assert cli.run(["undo", run]) == 0
+    said = braked.ledger("SELECT verb, who, why FROM act ORDER BY id")
+    assert [tuple(row) for row in said[:2]] == [("approve", WHO, "said so"), ("approve", WHO, "in the UI")]
 
 
 def test_a_name_that_nothing_open_has_is_refused(braked):
