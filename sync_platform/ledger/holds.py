@@ -143,14 +143,9 @@ def items_of(conn: Connection, record_ids: Sequence[str]) -> list[Item]:
     """Items of records, oldest first."""
     out: list[Item] = []
     for chunk in in_chunks(record_ids, CHUNK):
-        out += [_item(row) for row in conn.execute(select(ITEM).where(ITEM.c.record_id.in_(chunk)).order_by(ITEM.c.id))]
-    return out
-
-
-def items_in(conn: Connection, hold_id: int, limit: int) -> list[Item]:
-    """Items of one hold, oldest first."""
-    rows = conn.execute(select(ITEM).where(ITEM.c.hold_id == hold_id).order_by(ITEM.c.id).limit(limit))
-    return [_item(row) for row in rows]
+        out += [_item(row) for row in conn.execute(select(ITEM).where(ITEM.c.record_id.in_(chunk)))]
+    # Ordered here: asked for the order of ids, a database may walk over all items.
+    return sorted(out, key=lambda item: item.id)
 
 
 def keep(conn: Connection, items: Iterable[Item], at: datetime) -> None:
