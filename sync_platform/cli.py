@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from sync_platform import __version__
+from sync_platform import __version__, cli_plans
 from sync_platform import cli_words as words
 from sync_platform.errors import AnotherCycleRuns, Misconfigured, SyncError
 from sync_platform.settings import Settings
@@ -116,7 +116,9 @@ def plan(only: Only = None, as_json: AsJson = False) -> int:
 
     found = preview.plan(Settings.load(), only=tuple(only or ()))
     words.answer(found, preview.words(found), as_json=as_json)
-    return words.DIFFERENT if found["would_write"] else words.DONE
+    if found["would_write"]:
+        return words.DIFFERENT
+    return words.WAITS if found["held"] or found["plans"] else words.DONE
 
 
 @app.command(
@@ -140,7 +142,9 @@ def sync(
     finally:
         progress.close()
     words.answer(found, words.summary_text(found), as_json=as_json)
-    return {"ok": words.DONE, "skipped": words.BUSY}.get(found["outcome"], words.FAILED)
+    if found["outcome"] == "ok" and (found["held"] or found["plans"]):
+        return words.WAITS
+    return {"ok": words.DONE, "skipped": words.BUSY, "paused": words.WAITS}.get(found["outcome"], words.FAILED)
 
 
 @app.command(epilog="Example: sync-platform status --json")
@@ -274,6 +278,9 @@ def sandbox(
     except (OSError, ValueError) as error:
         raise Misconfigured(f"the sandbox: {error}", remedy="See `sync-platform sandbox --help`.") from None
     return words.DONE
+
+
+app.add_typer(cli_plans.app)
 
 
 def run(args: Sequence[str]) -> int:

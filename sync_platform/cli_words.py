@@ -118,7 +118,16 @@ def summary_text(summary: Mapping[str, Any]) -> str:
             f" (at least {cost.get('lower_bound', 0)}), {cost.get('waited_s', 0):.1f} s waited"
             f"{', refused for rate ' + str(cost['rate_limited']) + ' times' if cost.get('rate_limited') else ''}"
         )
-    return "\n".join(lines + trouble_lines(summary.get("errors", ())))
+    return "\n".join(lines + waiting_lines(summary) + trouble_lines(summary.get("errors", ())))
+
+
+def waiting_lines(found: Mapping[str, Any]) -> list[str]:
+    """What waits for a person, and that somebody paused the platform."""
+    from sync_platform.sync.plans import waiting_lines as lines
+
+    paused = found.get("paused")
+    head = [f"  paused by {paused['who']}: {paused['why'] or 'no reason given'}"] if paused else []
+    return head + [f"  {line}" for line in lines(found)]
 
 
 def trouble_lines(errors: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -166,6 +175,7 @@ def status_text(found: Mapping[str, Any]) -> str:
             f" {facts.get('pending', 0)} pending, {facts.get('in_review', 0)} in review,"
             f" {facts.get('parked', 0)} parked"
         )
+    lines += waiting_lines(found)
     last = found.get("last_run")
     lines.append(f"  last run: {last.get('outcome')}, ended {last.get('ended_at')}" if last else "  no run yet")
     return "\n".join(lines)

@@ -6,11 +6,11 @@ import dagster as dg
 
 from sync_platform.orchestration.assets import all_assets
 from sync_platform.orchestration.resources import resources
-from sync_platform.orchestration.triggers import news_sensor, nightly_full, plan_job, run_failed, sync_job
+from sync_platform.orchestration.triggers import approve_job, news_sensor, nightly_full, plan_job, run_failed, sync_job
 
 defs = dg.Definitions(
     assets=all_assets(),
-    jobs=[sync_job, plan_job],
+    jobs=[sync_job, plan_job, approve_job],
     sensors=[news_sensor, run_failed],
     schedules=[nightly_full],
     resources=resources(),

@@ -40,7 +40,7 @@ def merge(scene: Scene) -> Merged:
             unbased = [link for link in shown if link.cells[name].base is UNSET]
             if unbased:
                 first_links(scene, name, policy, unbased)
-            changed = [link for link in shown if link.cells[name].changed]
+            changed = [link for link in shown if link.cells[name].changed and not link.cells[name].braked]
             if changed:
                 _merge_changes(scene, name, policy, changed)
         scene.settle(name, shown)
@@ -53,7 +53,7 @@ def merge(scene: Scene) -> Merged:
 def unjudged(link: Link, maps: Mapping[str, FieldMap], lexicon: Lexicon) -> bool:
     """Whether a link shows a change that waits for its judgement; one that nobody can read yet holds nothing up."""
     for name, cell in link.cells.items():
-        if not cell.changed or name not in maps:
+        if not cell.changed or cell.braked or name not in maps:
             continue
         try:
             if maps[name].get(cell.shadow, None, lexicon) is not UNSET:
@@ -260,7 +260,7 @@ def _merge_set(scene: Scene, name: str, policy: FieldPolicy, links: Sequence[Lin
     moved = False
     for link in links:
         cell = link.cell(name)
-        if cell.base is not UNSET and not cell.changed:
+        if cell.base is not UNSET and (not cell.changed or cell.braked):
             continue
         before = _elements(scene, link, name, cell.base)
         claim = scene.claim(link, name)

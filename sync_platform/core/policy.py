@@ -26,6 +26,7 @@ DELETE = ("ignore", "unlink", "archive", "delete")
 TOLERANCE_S = 2.0
 BRAKE_ABSOLUTE = 500
 BRAKE_SHARE = 0.1
+BRAKE_WINDOW_S = 3600.0
 
 # Canonical words of the fields that are told by a vocabulary table.
 VOCABULARIES: Mapping[Entity, Mapping[str, tuple[str, ...]]] = {
@@ -88,10 +89,18 @@ class SystemPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Brake:
-    """The largest change that needs no person: so many rows, or this share of all rows, whichever is more."""
+    """The largest change that needs no person: so many rows, or this share of all rows, whichever is more.
+
+    Counted over the last `window_s` seconds, for each system and field.
+    """
 
     absolute: int
     share: float
+    window_s: float = BRAKE_WINDOW_S
+
+    def limit(self, rows: int) -> int:
+        """How many of `rows` may change without a person."""
+        return max(self.absolute, int(self.share * rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,13 +293,15 @@ def _systems(reading: Reading, node: Node | None, entity: Entity) -> dict[System
 
 
 def _brake(reading: Reading, node: Node | None, path: str) -> Brake:
-    keys = reading.mapping(node, path, ("absolute", "share")) if node is not None else {}
-    absolute, share = BRAKE_ABSOLUTE, BRAKE_SHARE
+    keys = reading.mapping(node, path, ("absolute", "share", "window_s")) if node is not None else {}
+    absolute, share, window_s = BRAKE_ABSOLUTE, BRAKE_SHARE, BRAKE_WINDOW_S
     if "absolute" in keys:
         absolute = int(reading.number(keys["absolute"], f"{path}.absolute", 1, 1_000_000_000))
     if "share" in keys:
         share = reading.number(keys["share"], f"{path}.share", 0, 1)
-    return Brake(absolute, share)
+    if "window_s" in keys:
+        window_s = reading.number(keys["window_s"], f"{path}.window_s", 60, 30 * 86400)
+    return Brake(absolute, share, window_s)
 
 
 def _vocabulary(

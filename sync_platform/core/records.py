@@ -150,7 +150,8 @@ class Cell:
 
     shadow: what we believe the system holds; base: the value last judged; held, image: at the last agreement;
     seen: number of the decision that this system had been shown at that agreement; apart: left different on purpose;
-    span: of an unjudged change, the system's own times between which it was made: (not before, not after).
+    span: of an unjudged change, the system's own times between which it was made: (not before, not after);
+    braked: the change is held for a person, so nothing judges it.
     """
 
     shadow: Json = UNSET
@@ -160,6 +161,7 @@ class Cell:
     seen: int = 0
     apart: bool = False
     span: tuple[str | None, str | None] | None = None
+    braked: bool = False
 
     def move(self, theirs: Json, before: datetime | None, after: datetime | None) -> None:
         """The system shows another value: made after what it showed at `before`, and not later than `after`."""
@@ -195,6 +197,8 @@ class Cell:
             out["n"] = self.seen
         if self.apart:
             out["a"] = 1
+        if self.braked:
+            out["k"] = 1
         if self.span is not None and self.changed:
             out["t"] = list(self.span)
         return out
@@ -212,6 +216,7 @@ class Cell:
             seen=raw.get("n", 0),
             apart=bool(raw.get("a", 0)),
             span=tuple(raw["t"]) if "t" in raw else None,
+            braked=bool(raw.get("k", 0)),
         )
 
 

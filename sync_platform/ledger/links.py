@@ -252,6 +252,12 @@ def count_details(conn: Connection, system: System, entity: Entity) -> int:
     )
 
 
+def count_active(conn: Connection, system: System, entity: Entity) -> int:
+    """Objects that are there, as far as we know."""
+    of = select(func.count()).select_from(LINK).where(LINK.c.system == system, LINK.c.entity == entity, IS_ACTIVE)
+    return int(conn.execute(of).scalar_one())
+
+
 def read_again(conn: Connection, system: System, entity: Entity, limit: int) -> list[str]:
     """External ids that a hint or an unsettled write asked to read by id."""
     rows = conn.execute(

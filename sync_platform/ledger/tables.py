@@ -361,6 +361,7 @@ class PlanRow(LedgerModel, table=True):
     policy: str
     at: datetime
     closed_at: datetime | None = None
+    carried_at: datetime | None = None
 
 
 class HoldRow(LedgerModel, table=True):
@@ -379,6 +380,44 @@ class HoldRow(LedgerModel, table=True):
     state: str = "open"
     at: datetime
     closed_at: datetime | None = None
+    carried_at: datetime | None = None
+
+
+class HoldItemRow(LedgerModel, table=True):
+    """One claim or write that is held, approved or dropped, by the hash of its payload; gone when nothing is owed."""
+
+    __tablename__ = "hold_item"
+    __table_args__ = (
+        Index("ix_hold_item_record", "record_id"),
+        Index("ix_hold_item_hold", "hold_id", "state"),
+    )
+    id: int | None = _id()
+    hold_id: int | None = _big()
+    plan: str | None = None
+    stage: str
+    system: str
+    entity: str
+    verb: str
+    field: str
+    record_id: str
+    link_id: int = Field(default=0, sa_column=Column(Big, nullable=False, server_default="0"))
+    pre: str | None = None
+    hash: str
+    state: str = "held"
+    at: datetime
+
+
+class PassedRow(LedgerModel, table=True):
+    """How many claims or writes of one kind the brake let pass, by minute: its rolling window."""
+
+    __tablename__ = "passed"
+    stage: str = Field(primary_key=True)
+    system: str = Field(primary_key=True)
+    entity: str = Field(primary_key=True)
+    verb: str = Field(primary_key=True)
+    field: str = Field(primary_key=True)
+    minute: int = Field(sa_column=Column(Big, primary_key=True, autoincrement=False))
+    count: int = Field(default=0, sa_column=Column(Big, nullable=False, server_default="0"))
 
 
 class BudgetRow(LedgerModel, table=True):

@@ -81,6 +81,38 @@ def plan_job() -> None:
     preview()
 
 
+class ApproveConfig(dg.Config):
+    """Which plan or hold, and on whose word."""
+
+    plan: str = Field(description="The id of a plan, or the number of a hold, as `sync-platform plan` lists them")
+    who: str = Field(description="Who approves: it is recorded")
+    why: str | None = Field(default=None, description="Why: it is recorded; no name or data of a customer")
+
+
+@dg.op(description="Approves a plan, or what the brake holds; the next cycle carries it out.")
+def approval(context: dg.OpExecutionContext, config: ApproveConfig) -> None:
+    """A person's word, given in the UI."""
+    from sync_platform.sync import plans, undo  # noqa: F401 - undo registers what carries its plans out
+
+    failure = None
+    try:
+        found = plans.approve(Settings.load(), config.plan, who=config.who, why=config.why)
+    except SyncError as error:
+        failure = told(error)
+    except Exception as error:  # noqa: BLE001 - its words could hold a customer's data
+        failure = unexpected(error)
+    if failure is not None:
+        raise dg.Failure(description=failure, allow_retries=False)
+    context.log.info("approved, %d items: the next cycle carries it out", int(found["items"]))
+    context.add_output_metadata({"items": int(found["items"])})
+
+
+@dg.job(name="approve", description="Approves a plan or a hold by its id. The next cycle carries it out.")
+def approve_job() -> None:
+    """One op: it records the word."""
+    approval()
+
+
 @dg.sensor(
     name="news",
     job=sync_job,

@@ -18,12 +18,12 @@ from sqlalchemy import insert, select, update
 from sync_platform.core.policy import Policy, parse
 from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, System
 from sync_platform.errors import Misconfigured
-from sync_platform.ledger import journal, links, outbox
+from sync_platform.ledger import holds, journal, links, outbox
 from sync_platform.ledger.database import Ledger, get_meta, set_meta
 from sync_platform.ledger.lease import Lease
 from sync_platform.ledger.tables import CallRow, RunRow
 from sync_platform.settings import Settings
-from sync_platform.sync import pull, push, reconcile
+from sync_platform.sync import brake, plans, pull, push, reconcile, undo  # noqa: F401 - undo registers its carrier
 from sync_platform.sync.accounting import Standing, bounds_of, lag_s, spent_since
 from sync_platform.sync.hub import LOADED, Hub, Progress, Step, Timing, touches
 from sync_platform.sync.names import chosen
@@ -131,23 +131,32 @@ class Cycle:
     def pull(self, system: System, entity: Entity) -> Step:
         """News, owed reads and backfill of one system and entity."""
         step = Step(f"observed/{system}_{entity}")
-        if touches(self.hub.only, system, entity):
+        if self._goes_on(step) and touches(self.hub.only, system, entity):
             step = pull.pull(self.hub, system, entity, reconcile.judge_now(self.hub, entity), full=self.full)
         return self._done(step, system, entity)
 
     def reconcile(self, entity: Entity) -> Step:
         """Identify, merge and plan everything that is dirty."""
         step = Step(f"records/{entity}s")
-        if touches(self.hub.only, None, entity):
+        if self._goes_on(step):
+            brake.release(self.hub)
+            plans.carry_out(self.hub)
+        if not self.hub.pause_seen and touches(self.hub.only, None, entity):
             step = reconcile.reconcile(self.hub, entity)
         return self._done(step, None, entity)
 
     def push(self, system: System, entity: Entity) -> Step:
         """Write what one system is owed."""
         step = Step(f"written/{system}_{entity}")
-        if touches(self.hub.only, system, entity):
+        if self._goes_on(step) and touches(self.hub.only, system, entity):
             step = push.push(self.hub, system, entity)
         return self._done(step, system, entity)
+
+    def _goes_on(self, step: Step) -> bool:
+        """False once a person paused the platform: the step is left undone, and the slice ends as it is."""
+        if self.hub.paused():
+            step.complete = False
+        return not self.hub.pause_seen
 
     def _done(self, step: Step, system: System | None, entity: Entity) -> Step:
         self.lease.check()
@@ -272,7 +281,7 @@ def run_until_complete(
     for _ in range(SLICES_MAX):
         summary = run_cycle(settings, kind=kind, full=full and total is None, only=only, progress=progress)
         total = summary if total is None else merged(total, summary)
-        if summary["complete"] or summary["errors"]:
+        if summary["complete"] or summary["errors"] or summary["outcome"] == "paused":
             return total
         if not _worked(summary):
             time.sleep(1.0)
@@ -298,6 +307,8 @@ def summarize(cycle: Cycle) -> dict[str, Any]:
         reviews = journal.count_reviews(conn)
         details = sum(links.count_details(conn, s, e) for s, e in pull.DETAILED)
         unlisted = hub.loading(conn)
+        held = holds.listed(conn)
+        waiting_plans = plans.waiting(conn)
     complete = (
         all(step.complete for step in cycle.steps) and not (due or waiting or details) and not unlisted
         if not hub.only
@@ -305,14 +316,22 @@ def summarize(cycle: Cycle) -> dict[str, Any]:
     )
     return {
         "run": cycle.run,
-        "complete": complete,
-        "outcome": "ok" if not trouble else ("failed" if len(hub.troubled) == len(SYSTEMS) else "partial"),
+        "complete": complete and not hub.pause_seen,
+        "outcome": _outcome(hub, trouble),
         "seconds": round(time.monotonic() - cycle.began, 2),
         "writes": "on" if hub.writes else "off",
         "systems": {str(system): _system_summary(hub, system) for system in SYSTEMS},
         "entities": {str(entity): _entity_summary(cycle, entity, parked, reviews) for entity in ENTITIES},
+        "held": held,
+        "plans": waiting_plans,
         "errors": _folded(trouble),
     }
+
+
+def _outcome(hub: Hub, trouble: Sequence[object]) -> str:
+    if not trouble:
+        return "paused" if hub.pause_seen else "ok"
+    return "failed" if len(hub.troubled) == len(SYSTEMS) else "partial"
 
 
 def _system_summary(hub: Hub, system: System) -> dict[str, Any]:

@@ -14,13 +14,14 @@ from sync_platform.core.mappings import VERSION, FieldMap, Lexicon, field_maps
 from sync_platform.core.policy import Policy
 from sync_platform.core.records import ENTITIES, Entity, LinkState, System
 from sync_platform.errors import SyncError
-from sync_platform.ledger import links, outbox
+from sync_platform.ledger import acts, links, outbox
 from sync_platform.ledger.database import Ledger, get_meta
 from sync_platform.ledger.tables import CursorRow
 
 CURSOR = CursorRow.__table__  # type: ignore[attr-defined]
 
 LOADED = "loaded_at"
+PAUSE_LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,10 @@ class Hub:
     paces: dict[str, tuple[float, int]] = field(default_factory=dict)
     # Whether this slice has read a page of backfill: however slow the news, each slice comes one page further.
     backfilled: bool = False
+    # Whether a person paused the platform: seen by a slice at work, which then ends. A plan only reads, and goes on.
+    heeds_pause: bool = True
+    pause_seen: bool = False
+    pause_looked_at: float = -PAUSE_LOOK_S
     # The sync never sleeps through this by itself; tests and the simulation move it.
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -153,7 +158,7 @@ class Hub:
     def lexicons(self, conn: Connection, entity: Entity, customers: Customers | None = None) -> dict[System, Lexicon]:
         """Lexicons of all systems; tickets get the customers that a batch refers to."""
         if entity is not Entity.TICKET or customers is None:
-            return {system: self.lexicon(system, entity) for system in self.connectors}
+            return {system: self.lexicon(system, entity) for system in self.policy.entities[entity].systems}
         to_record, to_external = customers.read(conn)
         if self.rehearsal:
             for system, record in outbox.planned_creates(conn, Entity.CUSTOMER, customers.records):
@@ -162,7 +167,7 @@ class Hub:
             system: self.lexicon(
                 system, entity, to_record=to_record.get(system, {}), to_external=to_external.get(system, {})
             )
-            for system in self.connectors
+            for system in self.policy.entities[entity].systems
         }
 
     def tell(
@@ -178,8 +183,16 @@ class Hub:
         self.progress(Progress(step, pages, rows, calls, total, eta_s))
 
     def over(self, share: float = 1.0) -> bool:
-        """Whether this slice has used up its time (or a share of it)."""
-        return time.monotonic() - self.began > self.timing.run_max_s * share
+        """Whether this slice has used up its time (or a share of it), or somebody paused the platform."""
+        return self.paused() or time.monotonic() - self.began > self.timing.run_max_s * share
+
+    def paused(self) -> bool:
+        """Whether a person paused the platform; asks the ledger once a second at most."""
+        if self.heeds_pause and not self.pause_seen and time.monotonic() - self.pause_looked_at >= PAUSE_LOOK_S:
+            self.pause_looked_at = time.monotonic()
+            with self.ledger.read() as conn:
+                self.pause_seen = acts.paused(conn) is not None
+        return self.pause_seen
 
     def news_waits(self) -> bool:
         """Whether backfill should give way: a poll came due again since this slice began."""

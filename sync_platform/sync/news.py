@@ -9,11 +9,12 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from sync_platform.errors import SyncError
-from sync_platform.ledger import links, outbox
+from sync_platform.ledger import acts, holds, links, outbox
 from sync_platform.ledger.database import Ledger, get_meta, ledger_id
 from sync_platform.ledger.lease import holder
 from sync_platform.ledger.tables import CursorRow, InboxRow
 from sync_platform.settings import Settings
+from sync_platform.sync import plans
 from sync_platform.sync.pull import DETAILED
 
 CURSOR = CursorRow.__table__  # type: ignore[attr-defined]
@@ -53,11 +54,15 @@ def _look(ledger: Ledger, poll_s: float) -> News:
         key = f"{ledger_id(conn)}-{get_meta(conn, 'cycles_finished') or 0}"
         if get_meta(conn, "account.erp") is None:
             return News(False, ("not set up: run `sync-platform setup`",), key)
+        if acts.paused(conn) is not None:
+            return News(False, ("paused: `sync-platform resume` lets it go on",), key)
         reasons = []
         if conn.execute(select(func.count()).select_from(INBOX).where(INBOX.c.drained_at.is_(None))).scalar_one():
             reasons.append("inbox")
         if outbox.due_count(conn, now):
             reasons.append("intents due")
+        if holds.closed_holds(conn) or plans.approved(conn):
+            reasons.append("a person's word to carry out")
         if links.count_dirty(conn):
             reasons.append("records to judge")
         if any(links.details_owed(conn, system, entity, 1) for system, entity in DETAILED):

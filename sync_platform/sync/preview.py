@@ -16,21 +16,20 @@ from sqlalchemy import Connection, func, insert, select
 
 from sync_platform.core.bounds import Work, terms
 from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, System
-from sync_platform.ledger import links
+from sync_platform.ledger import holds, links
 from sync_platform.ledger.database import Ledger
 from sync_platform.ledger.journal import REVIEW
 from sync_platform.ledger.lease import Lease
 from sync_platform.ledger.outbox import INTENT
 from sync_platform.ledger.tables import PlanRow
 from sync_platform.settings import Settings
-from sync_platform.sync import pull, reconcile
+from sync_platform.sync import brake, plans, pull, reconcile
 from sync_platform.sync.cycle import open_hub
 from sync_platform.sync.hub import Hub, Progress, Step
+from sync_platform.sync.plans import CALLS_PER_S
 
 PLAN = PlanRow.__table__  # type: ignore[attr-defined]
 ITEMS_MAX = 1000
-# Calls a second that an ordinary account allows: Gorgias 40 in 20 s [doc], HubSpot 100 in 10 s [doc].
-CALLS_PER_S = {System.GORGIAS: 2.0, System.HUBSPOT: 10.0, System.ERP: 50.0}
 
 
 @dataclass(slots=True)
@@ -69,6 +68,7 @@ def plan(
             Lease.take(ledger, run, wait_s=5.0),
             open_hub(settings, run=run, only=only, progress=progress, ledger=ledger) as hub,
         ):
+            hub.heeds_pause = False
             for entity in ENTITIES:
                 for system in SYSTEMS:
                     _observe(hub, system, entity)
@@ -110,6 +110,9 @@ def rehearse(hub: Hub) -> dict[str, Any]:
                 if entity is Entity.TICKET:
                     links.mark_dirty_children(conn, _customers_to_come(conn))
                 reconcile.judge_all(stage, entity, step)
+            for system, entity in ((system, entity) for entity in ENTITIES for system in SYSTEMS):
+                if brake.watch_writes(stage, system, entity):
+                    reconcile.judge_all(stage, entity, step)
             body = _told(stage, conn)
             raise _Undo  # noqa: TRY301 - the way out of a transaction that must not commit
     except _Undo:
@@ -167,6 +170,8 @@ def _told(hub: Hub, conn: Connection) -> dict[str, Any]:
         "linked": int(linked),
         "ambiguous": int(ambiguous),
         "mails": _mails(hub, rows),
+        "held": holds.listed(conn),
+        "plans": plans.waiting(conn),
         "fields": [{"system": s, "field": f, "count": n} for (s, f), n in sorted(fields.items())],
         "details_unread": sum(links.count_details(conn, s, e) for s, e in pull.DETAILED),
     }
@@ -200,4 +205,5 @@ def words(plan: Mapping[str, Any]) -> str:
         f"{plan['ambiguous']} ambiguous",
         f"about {minutes} minute{'s' if minutes != 1 else ''}",
     ]
-    return f"{', '.join(parts)}; nothing written yet"
+    said = f"{', '.join(parts)}; nothing written yet"
+    return "\n".join([said, *plans.waiting_lines(plan)])

@@ -17,9 +17,10 @@ from sqlalchemy import update as sql_update
 from sync_platform.connectors.protocol import Connector, Cursor, Feed, Known
 from sync_platform.core.mappings import FieldMap, observe
 from sync_platform.core.records import UNSET, Channel, Entity, Json, Lane, Link, LinkState, Row, System
-from sync_platform.errors import Retryable, SyncError
+from sync_platform.errors import Rejected, Retryable, SyncError
 from sync_platform.ledger import journal, links
 from sync_platform.ledger.database import insert_for, number
+from sync_platform.sync import brake
 from sync_platform.sync.hub import CURSOR, Hub, Step
 
 # Systems whose lists hide attributes that only a read by id shows (Gorgias: channels are absent from list rows [rec]).
@@ -44,6 +45,7 @@ class Taken:
     again: int = 0
     gone: int = 0
     dirty: set[str] = field(default_factory=set)
+    overtaken: list[tuple[Link, str, Json]] = field(default_factory=list)
 
 
 def pull(hub: Hub, system: System, entity: Entity, judge: Judge, *, full: bool = False) -> Step:
@@ -111,6 +113,7 @@ def _walk(
         cursor, _ = load_cursor(hub, system, feed)
     listing = cursor.watermark is None or feed.kind == "list"
     began = hub.now()
+    afresh = cursor.walk is None
     if cursor.walk is None:
         cursor = connector.start(feed, cursor, now=began)
         _save_cursor(hub, system, feed, cursor, walk_started_at=began)
@@ -122,6 +125,8 @@ def _walk(
         page = connector.pull(feed, cursor, lane=lane, known=_known(hub, system, feed))
         pages += 1
         rows += len(page.rows)
+        if lane is Lane.BACKFILL and afresh and page.complete and not (rows or page.bad):
+            _not_emptied(hub, system, feed)
         due += sum(1 for row in page.rows if floor is None or row.stamp is None or row.stamp.isoformat() >= floor)
         cursor = page.cursor
         hub.backfilled = hub.backfilled or lane is Lane.BACKFILL
@@ -140,9 +145,27 @@ def _walk(
             )
         _tell(step, taken)
         hub.tell(f"{step.name} {feed.name}", system=system, pages=pages, rows=rows, total=page.total)
+        if not page.complete and hub.paused():
+            step.complete = False
+            return False
         if page.complete or (lane is Lane.BACKFILL and (hub.over(0.5) or hub.news_waits())):
             hub.walks.append((system, feed, due))
             return page.complete
+
+
+def _not_emptied(hub: Hub, system: System, feed: Feed) -> None:
+    """A list that was full once and is empty now, though nobody showed its rows as deleted: raises, and begins anew."""
+    with hub.ledger.begin() as conn:
+        row = conn.execute(select(CURSOR).where(CURSOR.c.system == system, CURSOR.c.feed == feed.name)).one()
+        if row.listed_at is None or not row.rows or not links.count_active(conn, system, feed.entity):
+            return
+        conn.execute(sql_update(CURSOR).where(CURSOR.c.system == system, CURSOR.c.feed == feed.name).values(walk=None))
+    raise Rejected(
+        "an empty list of what held rows before",
+        system=str(system),
+        code="SOURCE_EMPTIED",
+        remedy="Look there: rows vanished without a trace of a delete. Nothing was taken from it; bring them back.",
+    )
 
 
 def _known(hub: Hub, system: System, feed: Feed) -> Known:
@@ -260,7 +283,7 @@ def _owed_reads(
         left = max(0, (left or 0) - len(ids))
         done = int(step.counts["details"])
         hub.tell(f"{step.name} details", system=system, rows=done, total=done + left)
-        if lane is Lane.BACKFILL and (hub.over(0.5) or hub.news_waits()):
+        if hub.paused() or (lane is Lane.BACKFILL and (hub.over(0.5) or hub.news_waits())):
             step.complete = False
             return
 
@@ -356,6 +379,9 @@ def _take(
             observations.append(kept)
         if link.record_id and (kept.get("taken") or (owed and not link.detail)):
             dirty.add(str(link.record_id))
+    if taken.overtaken:
+        brake.overtaken(hub, conn, entity, taken.overtaken)
+        taken.overtaken = []
     links.save_links(conn, touched.values())
     journal.add_observations(conn, observations)
     journal.lift_rows(conn, system, entity, sorted({row.external_id for row in rows if row.attributes}), now)
@@ -443,6 +469,12 @@ def _take_row(
     reads_again = _owe(link, row, newer, fresh_list)
     if not fresh and not newer and not reads_again and link.id and begun is None:
         return None
+    for name in fresh:
+        cell = link.cell(name)
+        if cell.braked:
+            # A held change that its own system replaces before anybody said a word about it.
+            taken.overtaken.append((link, name, cell.shadow))
+            cell.base, cell.braked = cell.shadow, False
     _move(link, row, fresh, begun, now)
     if not fresh:
         return {}

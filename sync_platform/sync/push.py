@@ -35,7 +35,7 @@ from sync_platform.errors import SyncError
 from sync_platform.ledger import links, outbox
 from sync_platform.ledger.database import number
 from sync_platform.ledger.outbox import Intent
-from sync_platform.sync import pull
+from sync_platform.sync import brake, pull
 from sync_platform.sync.hub import Hub, Step
 from sync_platform.sync.reconcile import judge_all, judge_now
 from sync_platform.sync.settle import settle, settle_unknown
@@ -53,6 +53,8 @@ def push(hub: Hub, system: System, entity: Entity) -> Step:
         hub.reach(system)
         settle_unknown(hub, system, entity, step)
         judge_all(hub, entity, step)
+        if hub.writes and brake.watch_writes(hub, system, entity):
+            judge_all(hub, entity, step)
         while _push_batch(hub, system, entity, step):
             if hub.over():
                 step.complete = False
@@ -179,6 +181,7 @@ def _send(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], s
         known = links.links_by_id(conn, [intent.link_id for intent in intents if intent.link_id is not None])
         intents = [intent for intent in intents if not _unjudged(hub, intent, known)]
         outbox.mark_sent(conn, intents, hub.now(), hub.run)
+        brake.count_sent(hub, conn, intents)
     if not intents:
         return
     changes = [_change(hub, intent, known.get(intent.link_id or 0)) for intent in intents]

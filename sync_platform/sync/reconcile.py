@@ -30,7 +30,7 @@ from sync_platform.core.records import (
 )
 from sync_platform.errors import BadInput, SyncError
 from sync_platform.ledger import journal, links, outbox
-from sync_platform.sync import pull
+from sync_platform.sync import brake, pull
 from sync_platform.sync.hub import Customers, Hub, Step
 
 PLACE_BATCH = 500
@@ -59,6 +59,8 @@ def judge_all(hub: Hub, entity: Entity, step: Step) -> None:
     """Identify, then judge in batches, until nothing is left that can be judged now."""
     while _place_batch(hub, entity, step):
         pass
+    with hub.ledger.begin() as conn:
+        brake.watch_claims(hub, conn, entity)
     after = ""
     while True:
         with hub.ledger.begin() as conn:
@@ -209,9 +211,10 @@ def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record]
     all_links = links.links_of(conn, ids)
     active = {key: [link for link in found if link.state is LinkState.ACTIVE] for key, found in all_links.items()}
     keys = _refresh_keys(hub, conn, active) if entity is Entity.CUSTOMER else {}
-    lexicons = hub.lexicons(conn, entity, _customers(records, active) if entity is Entity.TICKET else None)
+    lexicons = hub.lexicons(conn, entity, customers_of(records, active) if entity is Entity.TICKET else None)
     late = journal.late_of(conn, [link.id for found in active.values() for link in found], hub.now())
     conditions = _Conditions.load(hub, conn, entity, ids, keys)
+    gate = brake.Gate.load(hub, conn, entity, ids)
     batch = _Batch()
     still_landing = {key: value for key, (_, value) in late.items()}
     at = journal.next_decision(conn)
@@ -227,10 +230,13 @@ def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record]
             late=still_landing,
         )
         seen_reviews = set(record.reviews)
+        gate.claims(scene)
         merged = merge(scene)
+        gate.drops(scene)
         at = scene.next_number
         facts = conditions.facts(record, all_links[str(record.id)])
         planned = plan(scene, facts)
+        gate.writes(scene, planned, facts.unsettled)
         _collect(hub, record, scene, merged, planned, conditions, batch, step)
         for system, name in facts.parked:
             if name != "*":
@@ -242,6 +248,7 @@ def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record]
         if any(d.claims[0].link_id == link_id for d in recognised):
             journal.use_late(conn, late_id, name)
     _store(hub, conn, records, active, batch, step)
+    gate.store(conn)
 
 
 def _standing(scene: Scene, system: System, name: str) -> set[str]:
@@ -343,7 +350,8 @@ def _awaits(record: Record, link: Link, merged: Merged) -> str | None:
     return f"{link.system}:{shadow}" if shadow else None
 
 
-def _customers(records: Sequence[Record], active: Mapping[str, Sequence[Link]]) -> Customers:
+def customers_of(records: Sequence[Record], active: Mapping[str, Sequence[Link]]) -> Customers:
+    """The customers that these tickets and their links name."""
     wanted = Customers()
     for record in records:
         if record.fields.get("customer"):

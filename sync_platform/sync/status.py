@@ -9,13 +9,14 @@ from sqlalchemy import func, select
 
 from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, System
 from sync_platform.ledger import accounts as stamps
-from sync_platform.ledger import journal, outbox
+from sync_platform.ledger import acts, holds, journal, outbox
 from sync_platform.ledger.budget import readings_of
 from sync_platform.ledger.database import Ledger
 from sync_platform.ledger.lease import Holder, holder
 from sync_platform.ledger.links import LINK, RECORD
 from sync_platform.ledger.tables import CursorRow, InboxRow, RunRow
 from sync_platform.settings import Settings
+from sync_platform.sync import plans
 from sync_platform.sync.cycle import utc, writes_allowed
 
 CURSOR = CursorRow.__table__  # type: ignore[attr-defined]
@@ -43,6 +44,9 @@ def status(settings: Settings) -> dict[str, Any]:
                         select(func.count()).select_from(INBOX).where(INBOX.c.drained_at.is_(None))
                     ).scalar_one()
                 ),
+                "held": holds.listed(conn),
+                "plans": plans.waiting(conn),
+                "paused": _paused(conn),
                 "last_run": _last_run(conn),
             }
         held = holder(ledger)
@@ -81,6 +85,11 @@ def _entity(conn: Any, entity: Entity) -> dict[str, Any]:
         "in_review": journal.count_reviews(conn).get(str(entity), 0),
         "parked": sum(count for (_, of), count in parked.items() if of == str(entity)),
     }
+
+
+def _paused(conn: Any) -> dict[str, Any] | None:
+    found = acts.paused(conn)
+    return found and {**found, "at": utc(found["at"])}
 
 
 def _last_run(conn: Any) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, event, insert, make_url
 
 from sync_platform.core.records import Entity, PlannedWrite, RecordId, System, Verb
-from sync_platform.ledger import journal, links, outbox
+from sync_platform.ledger import holds, journal, links, outbox
 from sync_platform.ledger.database import Ledger
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -109,6 +109,9 @@ QUERIES: list[tuple[str, Callable[[Connection], Any], set[str]]] = [
     ("marks of records", lambda c: journal.parked_of(c, IDS), {"ix_parked_open"}),
     ("the same mark", lambda c: journal.park(c, [PARKED]), {"ix_parked_open"}),
     ("the same review", lambda c: journal.open_review(c, [REVIEW]), {"ix_review_record_id"}),
+    ("held items of records", lambda c: holds.items_of(c, IDS), {"ix_hold_item_record"}),
+    ("items of a hold", lambda c: holds.recount(c, [1], NOW), {"ix_hold_item_hold", "pk_hold"}),
+    ("what passed in the window", lambda c: holds.passed_since(c, "intents", "ticket", NOW), {"pk_passed"}),
     ("the next decision", journal.next_decision, {"pk_decision"}),
 ]
 

@@ -1,0 +1,28 @@
+"""What people did: who, when, why. Append-only; a pause is the newest of the acts `pause` and `resume`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+from sqlalchemy import Table as SaTable
+
+from sync_platform.ledger.tables import PersonActRow
+
+ACT: SaTable = PersonActRow.__table__  # type: ignore[attr-defined]
+
+
+def add(conn: Connection, verb: str, subject: str, *, who: str, why: str | None, at: datetime) -> None:
+    """Record an act of a person."""
+    conn.execute(insert(ACT), [{"verb": verb, "subject": subject, "who": who, "why": why, "at": at}])
+
+
+def paused(conn: Connection) -> dict[str, Any] | None:
+    """Who paused the platform, when and why; None when it runs."""
+    row = conn.execute(
+        select(ACT).where(ACT.c.verb.in_(("pause", "resume"))).order_by(ACT.c.id.desc()).limit(1)
+    ).first()
+    if row is None or row.verb == "resume":
+        return None
+    return {"who": row.who, "why": row.why, "at": row.at}

@@ -1,0 +1,96 @@
+"""Undo gives back what was there before, where nobody touched it since; a pause stops what is at work."""
+
+from __future__ import annotations
+
+import pytest
+
+from sync_platform.errors import NotFound
+from sync_platform.ledger.database import Ledger
+from sync_platform.sync import plans
+from sync_platform.sync.cycle import load_policy, open_cycle
+from sync_platform.sync.news import news
+from sync_platform.sync.undo import undo
+from tests.sync.desk import written
+
+WHO = "kim"
+
+
+def company(desk, system, ids):
+    row = desk.row(system, "customer", ids[system])
+    return row["properties"].get("company") if system == "hubspot" else row["company"]
+
+
+def undone(desk, what):
+    return undo(desk.settings, what, load_policy(desk.settings), who=WHO, why="a mistake")
+
+
+def test_an_undone_run_restores_what_nobody_touched_since_and_nothing_else(desk):
+    trios = list(desk.trios("customer").values())[:3]
+    before = [company(desk, "hubspot", ids) for ids in trios]
+    for number, ids in enumerate(trios):
+        desk.edit("hubspot", "contacts", ids["hubspot"], company=f"Wrong {number}")
+    run = desk.later(7200)["run"]
+    desk.edit("erp", "customers", trios[1]["erp"], company="Corrected by hand")
+    desk.later(7200)
+    found = undone(desk, run)
+    assert {item["system"] for item in found["items"]} >= {"hubspot", "erp"}
+    assert [one["reason"] for one in found["skipped"] if one["field"] == "company"] == ["decided again since"]
+    assert found["calls"]["hubspot"] > 0
+    assert written(desk.later(7200)) == 0, "a plan that nobody approved does nothing"
+    desk.edit("hubspot", "contacts", trios[2]["hubspot"], company="Edited while the plan lay there")
+    assert plans.approve(desk.settings, found["plan"], who=WHO)["items"] == found["would_write"]
+    summary = desk.later(7200)
+    desk.settled()
+    for system in ("hubspot", "erp"):
+        assert company(desk, system, trios[0]) == before[0]
+        assert company(desk, system, trios[1]) == "Corrected by hand"
+        assert company(desk, system, trios[2]) == "Edited while the plan lay there"
+    assert summary["plans"] == []
+    refused = desk.ledger("SELECT summary FROM plan WHERE id = :plan", plan=found["plan"])[0][0]
+    assert "edited in hubspot since" in refused
+    desk.assert_equal()
+
+
+def test_a_decision_and_a_record_are_undone_by_their_names(desk):
+    record, ids = next(iter(desk.trios("customer").items()))
+    before = company(desk, "erp", ids)
+    desk.edit("hubspot", "contacts", ids["hubspot"], company="Wrong")
+    desk.later(7200)
+    number = desk.ledger("SELECT max(id) FROM decision WHERE record_id = :r AND field = 'company'", r=record)[0][0]
+    by_number, by_record = undone(desk, str(number)), undone(desk, record)
+    assert by_number["counts"] == by_record["counts"]
+    assert plans.drop(desk.settings, by_number["plan"], who=WHO)["state"] == "dropped"
+    plans.approve(desk.settings, by_record["plan"], who=WHO)
+    desk.settled()
+    assert company(desk, "erp", ids) == company(desk, "hubspot", ids) == before
+    with pytest.raises(NotFound):
+        plans.approve(desk.settings, by_record["plan"], who=WHO)
+    with pytest.raises(NotFound, match="no decision"):
+        undone(desk, "999999")
+
+
+def test_a_pause_ends_a_slice_at_work_and_nothing_starts_until_it_is_lifted(desk):
+    ids = next(iter(desk.trios("customer").values()))
+    desk.edit("hubspot", "contacts", ids["hubspot"], company="Not yet")
+    desk.advance(7200)
+    with open_cycle(desk.settings) as cycle:
+        assert cycle.pull("hubspot", "customer").complete
+        assert plans.pause(desk.settings, who=WHO, why="a move") == {"paused": True, "changed": True}
+        cycle.hub.pause_looked_at = 0.0
+        assert not cycle.reconcile("customer").complete
+        assert not cycle.push("erp", "customer").complete
+        summary = cycle.finish()
+    assert (summary["outcome"], summary["complete"], summary["errors"]) == ("paused", False, [])
+    desk.forget_calls()
+    assert desk.sync()["outcome"] == "paused"
+    assert desk.calls() == {}
+    assert company(desk, "erp", ids) != "Not yet"
+    found = news(desk.settings)
+    assert not found.due
+    assert "paused" in found.reasons[0]
+    assert plans.resume(desk.settings, who=WHO)["changed"]
+    assert not plans.resume(desk.settings, who=WHO)["changed"]
+    desk.settled()
+    assert company(desk, "erp", ids) == "Not yet"
+    with Ledger.open(desk.settings.ledger_url, migrate=False) as ledger, ledger.read() as conn:
+        assert plans.waiting(conn) == []
