@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from sync_platform.core.answers import LEAVE, Answer
 from sync_platform.core.births import birth, first_links, to_review
 from sync_platform.core.mappings import FieldMap, Lexicon, coherent
 from sync_platform.core.normalize import blank
@@ -43,6 +44,8 @@ def merge(scene: Scene) -> Merged:
             changed = [link for link in shown if link.cells[name].changed]
             if changed:
                 _merge_changes(scene, name, policy, changed)
+            if name in scene.answers and name in scene.record.reviews:
+                _answered(scene, name, scene.answers[name], shown)
         scene.settle(name, shown)
     _hold_together(scene)
     for name in [name for name in scene.record.contests if name in scene.policy.fields]:
@@ -244,6 +247,36 @@ def _join_review(scene: Scene, name: str, policy: FieldPolicy, fresh: Fresh, wit
     del record.reviews[name]
     if agreed is not None:
         _decide(scene, name, agreed, "review_agreed", candidates, [link for link in scene.links if link.id in claims])
+
+
+def _answered(scene: Scene, name: str, answer: Answer, shown: Sequence[Link]) -> None:
+    """A person's answer decides the field, if the claims are still those that the person saw; else it is asked again.
+
+    It ends the contest: whoever edits afterwards edits what the person decided.
+    """
+    record = scene.record
+    claims = record.reviews[name]
+    if not answer.made_on(claims):
+        scene.out.stale.append(name)
+        return
+    winner = next((claim for claim in claims if claim.system == answer.system), None)
+    value = record.fields.get(name) if answer.kind == LEAVE else answer.value if winner is None else winner.value
+    rule = "left_apart" if answer.kind == LEAVE else "resolved"
+    number = scene.add(
+        name, value, rule, winner=winner, claims=claims, replaced=record.fields.get(name), cause="person"
+    )
+    scene.decided(name, value, number)
+    del record.reviews[name]
+    record.contests.pop(name, None)
+    scene.out.resolved.append(name)
+    for link in shown:
+        cell = link.cell(name)
+        if cell.changed or cell.base is UNSET:
+            continue
+        if answer.kind == LEAVE:
+            cell.apart = not scene.explains(value, link, name)
+        elif scene.stands(link, name):
+            cell.seen = number
 
 
 # --- sets -------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from sync_platform.connectors.protocol import Connector, Directory, Feed
 from sync_platform.core.mappings import VERSION, FieldMap, Lexicon, field_maps
 from sync_platform.core.policy import Policy
-from sync_platform.core.records import ENTITIES, Entity, LinkState, System
+from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, LinkState, System
 from sync_platform.errors import SyncError
 from sync_platform.ledger import links, outbox
 from sync_platform.ledger.database import Ledger, get_meta
@@ -153,7 +153,7 @@ class Hub:
     def lexicons(self, conn: Connection, entity: Entity, customers: Customers | None = None) -> dict[System, Lexicon]:
         """Lexicons of all systems; tickets get the customers that a batch refers to."""
         if entity is not Entity.TICKET or customers is None:
-            return {system: self.lexicon(system, entity) for system in self.connectors}
+            return {system: self.lexicon(system, entity) for system in SYSTEMS}
         to_record, to_external = customers.read(conn)
         if self.rehearsal:
             for system, record in outbox.planned_creates(conn, Entity.CUSTOMER, customers.records):
@@ -162,7 +162,7 @@ class Hub:
             system: self.lexicon(
                 system, entity, to_record=to_record.get(system, {}), to_external=to_external.get(system, {})
             )
-            for system in self.connectors
+            for system in SYSTEMS
         }
 
     def tell(

@@ -29,8 +29,8 @@ from sync_platform.core.records import (
     payload_hash,
 )
 from sync_platform.errors import BadInput, SyncError
-from sync_platform.ledger import journal, links, outbox
-from sync_platform.sync import pull
+from sync_platform.ledger import asks, journal, links, outbox
+from sync_platform.sync import asked, pull
 from sync_platform.sync.hub import Customers, Hub, Step
 
 PLACE_BATCH = 500
@@ -41,6 +41,7 @@ MATCHED = frozenset({"email", "phone", "number"})
 def reconcile(hub: Hub, entity: Entity) -> Step:
     """Work off everything that is to be identified or judged; one more round of news where a create needs it."""
     step = Step(f"records/{entity}s")
+    asked.take_up(hub, entity)
     judge_all(hub, entity, step)
     rounds = _rounds_needed(hub, entity)
     if rounds:
@@ -212,6 +213,7 @@ def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record]
     lexicons = hub.lexicons(conn, entity, _customers(records, active) if entity is Entity.TICKET else None)
     late = journal.late_of(conn, [link.id for found in active.values() for link in found], hub.now())
     conditions = _Conditions.load(hub, conn, entity, ids, keys)
+    answers = asks.answers_of(conn, ids)
     batch = _Batch()
     still_landing = {key: value for key, (_, value) in late.items()}
     at = journal.next_decision(conn)
@@ -225,6 +227,7 @@ def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record]
             lexicons,
             at,
             late=still_landing,
+            answers=answers.get(str(record.id), {}),
         )
         seen_reviews = set(record.reviews)
         merged = merge(scene)
@@ -236,7 +239,9 @@ def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record]
             if name != "*":
                 journal.lift(conn, str(record.id), system, name, _standing(scene, system, name), hub.now())
         for name in seen_reviews - set(record.reviews):
-            journal.close_review(conn, str(record.id), name, hub.now())
+            state = "resolved" if name in merged.resolved else "agreed"
+            journal.close_review(conn, str(record.id), name, hub.now(), state)
+        asks.ask_again(conn, str(record.id), merged.stale)
     for (link_id, name), (late_id, _) in late.items():
         recognised = (d for d in batch.decisions if d.rule == "late" and d.field == name and d.claims)
         if any(d.claims[0].link_id == link_id for d in recognised):
@@ -309,7 +314,8 @@ def _collect(
         )
     if "not_read_yet" in planned.awaits.values() and str(record.id) in conditions.rounds:
         batch.still_dirty[str(record.id)] = True
-    others = conditions.shared.get(str(record.id), set())
+    told = conditions.told_apart.get(str(record.id), set())
+    others = {(key, other) for key, other in conditions.shared.get(str(record.id), set()) if other not in told}
     if others and not record.twin:
         batch.reviews.append(
             {
@@ -384,6 +390,7 @@ class _Conditions:
     keyed: bool
     unsettled: dict[str, set[System]]
     rounds: set[str] = field(default_factory=set)
+    told_apart: dict[str, set[str]] = field(default_factory=dict)
 
     @classmethod
     def load(
@@ -406,6 +413,7 @@ class _Conditions:
             journal.parked_of(conn, ids),
             entity is Entity.CUSTOMER,
             outbox.unsettled_of(conn, ids),
+            told_apart=asks.told_apart(conn, shared),
         )
 
     def facts(self, record: Record, all_links: Sequence[Link]) -> Facts:
