@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from sync_platform import __version__, cli_desk
+from sync_platform import __version__, cli_desk, cli_policy
 from sync_platform import cli_words as words
 from sync_platform.errors import AnotherCycleRuns, Misconfigured, SyncError
 from sync_platform.settings import Settings
@@ -277,6 +277,7 @@ def sandbox(
 
 
 cli_desk.register(app)
+cli_policy.register(app)
 
 
 def run(args: Sequence[str]) -> int:
