@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from sync_platform.core.answers import LEAVE, Answer
 from sync_platform.core.births import birth, first_links, to_review
+from sync_platform.core.histories import dated
 from sync_platform.core.mappings import FieldMap, Lexicon, coherent
 from sync_platform.core.normalize import blank
 from sync_platform.core.policy import FieldPolicy
@@ -92,6 +93,7 @@ def _hold_together(scene: Scene) -> None:
 def _merge_changes(scene: Scene, name: str, policy: FieldPolicy, changed: Sequence[Link]) -> None:
     record = scene.record
     fresh: list[tuple[Link, Claim]] = []
+    before: dict[int, tuple[Json, bool]] = {}
     withdrawn: set[int] = set()
     for link in changed:
         if _is_late(scene, link, name) or (name not in record.reviews and _agrees(scene, name, policy, link)):
@@ -100,6 +102,7 @@ def _merge_changes(scene: Scene, name: str, policy: FieldPolicy, changed: Sequen
         if claim is None:
             continue
         cell = link.cell(name)
+        before[link.id] = cell.base, cell.apart
         cell.base, cell.apart = cell.shadow, False
         rule = _claims_nothing(scene, name, policy, claim)
         if rule is not None:
@@ -109,21 +112,29 @@ def _merge_changes(scene: Scene, name: str, policy: FieldPolicy, changed: Sequen
             fresh.append((link, claim))
     if name in record.reviews:
         _join_review(scene, name, policy, fresh, withdrawn)
-    elif fresh:
-        _judge(scene, name, policy, fresh)
+    elif fresh and not _judge(scene, name, policy, fresh):
+        for link, _ in fresh:
+            link.cell(name).base, link.cell(name).apart = before[link.id]
 
 
-def _judge(scene: Scene, name: str, policy: FieldPolicy, fresh: Fresh) -> None:
+def _judge(scene: Scene, name: str, policy: FieldPolicy, fresh: Fresh) -> bool:
+    """Decide among the candidates; False where a system is asked first when the field got its value there."""
     candidates = _candidates(scene, name, policy, [claim for _, claim in fresh])
     winner = one_explains(scene, name, policy, candidates)
+    if winner is None:
+        candidates, missing = dated(scene, name, policy, candidates)
+        if missing:
+            scene.out.asks += missing
+            return False
     rule = "only_change" if len(candidates) == 1 else "all_agree"
     if winner is None:
         verdict = decide(policy, candidates)
         if verdict is None:
             to_review(scene, name, candidates)
-            return
+            return True
         winner, rule = finer(scene, name, policy, verdict[0], candidates), verdict[1]
     _decide(scene, name, winner, rule, candidates, [link for link, _ in fresh])
+    return True
 
 
 def _is_late(scene: Scene, link: Link, name: str) -> bool:

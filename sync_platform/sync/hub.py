@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from sync_platform.connectors.protocol import Connector, Directory, Feed
 from sync_platform.core.mappings import VERSION, FieldMap, Lexicon, field_maps
 from sync_platform.core.policy import Policy
-from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, LinkState, System
+from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, Json, LinkState, System
 from sync_platform.errors import SyncError
 from sync_platform.ledger import links, outbox
 from sync_platform.ledger.database import Ledger, get_meta
@@ -103,6 +103,9 @@ class Hub:
     paces: dict[str, tuple[float, int]] = field(default_factory=dict)
     # Whether this slice has read a page of backfill: however slow the news, each slice comes one page further.
     backfilled: bool = False
+    # What systems told in this run of the past of a field, and what is still to be asked (see `core.histories`).
+    histories: dict[tuple[int, str, str], list[tuple[Json, str]] | None] = field(default_factory=dict)
+    asks: set[tuple[int, str, str]] = field(default_factory=set)
     # The sync never sleeps through this by itself; tests and the simulation move it.
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 

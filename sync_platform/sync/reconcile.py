@@ -30,7 +30,7 @@ from sync_platform.core.records import (
 )
 from sync_platform.errors import BadInput, SyncError
 from sync_platform.ledger import asks, journal, links, outbox
-from sync_platform.sync import asked, pull
+from sync_platform.sync import asked, history, pull
 from sync_platform.sync.hub import Customers, Hub, Step
 
 PLACE_BATCH = 500
@@ -60,6 +60,13 @@ def judge_all(hub: Hub, entity: Entity, step: Step) -> None:
     """Identify, then judge in batches, until nothing is left that can be judged now."""
     while _place_batch(hub, entity, step):
         pass
+    _judge_dirty(hub, entity, step)
+    while hub.asks:
+        history.read(hub, entity, step)
+        _judge_dirty(hub, entity, step)
+
+
+def _judge_dirty(hub: Hub, entity: Entity, step: Step) -> None:
     after = ""
     while True:
         with hub.ledger.begin() as conn:
@@ -71,7 +78,7 @@ def judge_all(hub: Hub, entity: Entity, step: Step) -> None:
             after = str(records[-1].id)
             wanted = [record for record in records if hub.chosen is None or str(record.id) in hub.chosen]
             if wanted:
-                _judge(hub, conn, entity, wanted, step)
+                _judge(hub, conn, entity, wanted, step, may_ask=not hub.rehearsal)
         hub.tell(step.name, rows=int(step.counts.get("judged", 0)))
 
 
@@ -205,7 +212,9 @@ class _Batch:
     old_keys: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record], step: Step) -> None:
+def _judge(
+    hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record], step: Step, *, may_ask: bool = False
+) -> None:
     ids = [str(record.id) for record in records]
     all_links = links.links_of(conn, ids)
     active = {key: [link for link in found if link.state is LinkState.ACTIVE] for key, found in all_links.items()}
@@ -228,6 +237,8 @@ def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record]
             at,
             late=still_landing,
             answers=answers.get(str(record.id), {}),
+            histories=hub.histories,
+            may_ask=may_ask,
         )
         seen_reviews = set(record.reviews)
         merged = merge(scene)
@@ -315,6 +326,9 @@ def _collect(
     if "not_read_yet" in planned.awaits.values() and str(record.id) in conditions.rounds:
         batch.still_dirty[str(record.id)] = True
     told = conditions.told_apart.get(str(record.id), set())
+    if merged.asks:
+        hub.asks.update(merged.asks)
+        batch.still_dirty[str(record.id)] = True
     others = {(key, other) for key, other in conditions.shared.get(str(record.id), set()) if other not in told}
     if others and not record.twin:
         batch.reviews.append(

@@ -179,3 +179,96 @@ def test_the_answer_of_the_list_says_that_somebody_is_waited_for(world, people, 
     assert cli.run(["reviews", "--json"]) == 4
     assert '"kind":"field"' in capsys.readouterr().out
     assert cli.run(["reviews", "resolve", "1"]) == 2
+
+
+def marks_of(world, record):
+    return [one for one in at.parked(world.settings)["parked"] if one["record"] == record]
+
+
+def test_a_write_that_was_refused_is_tried_again_on_demand(world, people):
+    record, ids = people.pop()
+    world.switch(gorgias__note_writable="off")
+    world.edit("erp", "customers", ids["erp"], note="Tried twice")
+    world.later()
+    (mark,) = marks_of(world, record)
+    assert (mark["system"], mark["field"], mark["code"], mark["state"]) == ("gorgias", "note", "VALIDATION", "open")
+    assert mark["words"]
+    assert mark["remedy"]
+    told = at.parked_mark(world.settings, mark["id"])
+    assert [answer["outcome"] for answer in told["answers"]] == ["rejected"]
+    assert "Tried twice" not in str(told)
+    assert at.parked_mark(world.settings, mark["id"], show_values=True)["sent"] == "Tried twice"
+    world.switch(gorgias__note_writable="on")
+    world.later()
+    assert world.row("gorgias", "customer", ids["gorgias"])["note"] != "Tried twice"
+    at.retry(world.settings, mark["id"], who="pat")
+    world.later()
+    assert world.row("gorgias", "customer", ids["gorgias"])["note"] == "Tried twice"
+    assert marks_of(world, record) == []
+
+
+def test_a_mark_that_is_given_up_waits_for_nobody_until_the_value_moves(world, people):
+    record, ids = people.pop()
+    world.switch(gorgias__note_writable="off")
+    world.edit("erp", "customers", ids["erp"], note="Given up")
+    world.later()
+    (mark,) = marks_of(world, record)
+    at.drop(world.settings, mark["id"], why="not worth it")
+    world.switch(gorgias__note_writable="on")
+    assert world.later()["entities"]["customer"]["parked"] == len(at.parked(world.settings)["parked"])
+    assert marks_of(world, record) == []
+    assert world.row("gorgias", "customer", ids["gorgias"])["note"] != "Given up"
+    world.edit("erp", "customers", ids["erp"], note="Moves on")
+    world.later()
+    assert world.row("gorgias", "customer", ids["gorgias"])["note"] == "Moves on"
+
+
+def two_who_share_a_phone(world, number):
+    """Somebody new in the ERP and somebody new in HubSpot with one phone: (ERP id, HubSpot id, the open review)."""
+    phone = f"+1212555{number}"
+    erp = world.edit("erp", "customers", None, full_name="Robin Quill", email=f"rq{number}@example.com", phone=phone)
+    hubspot = world.edit(
+        "hubspot", "contacts", None, firstname="Robin", lastname="Quill", email=f"r{number}@example.org", phone=phone
+    )
+    world.settled()
+    waiting = [one for one in at.reviews(world.settings)["reviews"] if one["kind"] in ("twin", "ambiguous")]
+    return str(erp["id"]), str(hubspot["id"]), waiting[-1]
+
+
+def record_of(world, system, external_id):
+    return world.ledger(
+        "SELECT record_id FROM link WHERE system = :s AND external_id = :i AND entity = 'customer'",
+        s=system,
+        i=external_id,
+    )[0][0]
+
+
+def test_two_records_that_are_one_are_joined_after_a_preview(world):
+    erp, hubspot, waiting = two_who_share_a_phone(world, 4001)
+    told = at.review(world.settings, waiting["id"])
+    assert [one["shares"] for one in told["evidence"]] == ["phone"]
+    assert "4001" not in str(told)
+    keep = record_of(world, "erp", erp)
+    before = {system: len(world.entity(system, "customer")) for system in ("gorgias", "hubspot", "erp")}
+    choice = {"choose": keep, "drop": False}
+    seen = relink.resolve_identity(world.settings, waiting["id"], **choice, dry_run=True)
+    assert [move["link"] for move in seen["moves"]] == [f"customer:hubspot:{hubspot}"]
+    assert record_of(world, "hubspot", hubspot) != keep
+    relink.resolve_identity(world.settings, waiting["id"], **choice)
+    world.settled()
+    assert record_of(world, "hubspot", hubspot) == keep
+    assert at.review(world.settings, waiting["id"])["state"] == "resolved"
+    assert before == {system: len(world.entity(system, "customer")) for system in before}
+    assert world.row("erp", "customer", erp)["full_name"] == "Robin Quill"
+
+
+def test_two_records_that_are_two_are_asked_about_once(world):
+    erp, hubspot, waiting = two_who_share_a_phone(world, 4002)
+    relink.resolve_identity(world.settings, waiting["id"], choose=None, drop=True)
+    world.edit("erp", "customers", erp, note="Judged again")
+    world.edit("hubspot", "contacts", hubspot, sync_note="This one, too")
+    world.settled()
+    assert record_of(world, "erp", erp) != record_of(world, "hubspot", hubspot)
+    pair = {record_of(world, "erp", erp), record_of(world, "hubspot", hubspot)}
+    asked = [one for one in at.reviews(world.settings)["reviews"] if one["record"] in pair]
+    assert asked == []
