@@ -78,7 +78,9 @@ def unlink(
         own = Record(RecordId(uuid.uuid4().hex), found.entity, born_at=hub.now(), twin=True)
         move = Move(found, source, own, emptied=False, fresh=True, children=_children(conn, found, source, all_=False))
         told = _told(hub, conn, [move])
-        if not dry_run:
+        if dry_run:
+            told["moves"][0]["to"] = "a new record"
+        else:
             _apply(hub, conn, [move], "unlink", who, why)
         return told | {"dry_run": dry_run}
 
