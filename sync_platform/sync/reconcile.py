@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -325,23 +326,10 @@ def _collect(
         )
     if "not_read_yet" in planned.awaits.values() and str(record.id) in conditions.rounds:
         batch.still_dirty[str(record.id)] = True
-    told = conditions.told_apart.get(str(record.id), set())
     if merged.asks:
         hub.asks.update(merged.asks)
         batch.still_dirty[str(record.id)] = True
-    others = {(key, other) for key, other in conditions.shared.get(str(record.id), set()) if other not in told}
-    if others and not record.twin:
-        batch.reviews.append(
-            {
-                "kind": "twin",
-                "entity": str(record.entity),
-                "record_id": str(record.id),
-                "link_id": None,
-                "field": None,
-                "claims": [{"key": key, "record": other} for key, other in sorted(others)],
-                "at": now,
-            }
-        )
+    batch.reviews += _twins(record, conditions, now)
     for link in scene.links:
         link.awaits = _awaits(record, link, merged)
     customer = record.fields.get("customer")
@@ -353,6 +341,25 @@ def _collect(
     step.count("gaps", len(planned.gaps))
     for decision in merged.decisions:
         step.show(record=str(record.id), field=decision.field, rule=decision.rule, cause=decision.cause)
+
+
+def _twins(record: Record, conditions: _Conditions, at: datetime) -> list[dict[str, Any]]:
+    """The question whether this record is one with those that share a key, but for those that were told apart."""
+    told = conditions.told_apart.get(str(record.id), set())
+    others = {(key, other) for key, other in conditions.shared.get(str(record.id), set()) if other not in told}
+    if not others or record.twin:
+        return []
+    return [
+        {
+            "kind": "twin",
+            "entity": str(record.entity),
+            "record_id": str(record.id),
+            "link_id": None,
+            "field": None,
+            "claims": [{"key": key, "record": other} for key, other in sorted(others)],
+            "at": at,
+        }
+    ]
 
 
 def _awaits(record: Record, link: Link, merged: Merged) -> str | None:
