@@ -88,12 +88,20 @@ def settings_page() -> Iterator[str]:
     yield table(rows)
 
 
+def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command by its whole name, groups before what is in them."""
+    for name, command in group.commands.items():
+        yield f"{before}{name}", command
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before}{name} ")
+
+
 def commands_page() -> Iterator[str]:
     """Every command with its options."""
     yield "# Commands\n"
     yield "`--json` prints exactly one object on one line, last on stdout; everything else goes to stderr.\n"
     yield table([{"exit code": str(code), "meaning": meaning} for code, meaning in CODES.items()])
-    for name, command in typer.main.get_command(cli.app).commands.items():  # type: ignore[attr-defined]
+    for name, command in _commands(typer.main.get_command(cli.app)):
         yield f"\n## sync-platform {name}\n"
         yield str(command.help)
         rows = []

@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from sync_platform import __version__, cli_plans
+from sync_platform import __version__, cli_desk, cli_plans, cli_policy
 from sync_platform import cli_words as words
 from sync_platform.errors import AnotherCycleRuns, Misconfigured, SyncError
 from sync_platform.settings import Settings
@@ -149,12 +149,13 @@ def sync(
 
 @app.command(epilog="Example: sync-platform status --json")
 def status(as_json: AsJson = False) -> int:
-    """Say where things stand: systems, lags, budgets, what is pending, in review or parked. Asks the ledger only."""
+    """Say where things stand: lags, budgets, what is pending, in review or parked (then 4). Asks the ledger only."""
     from sync_platform.sync.status import status as run
 
     found = run(Settings.load())
     words.answer(found, words.status_text(found), as_json=as_json)
-    return words.DONE
+    waits = any(facts["in_review"] or facts["parked"] for facts in found["entities"].values())
+    return words.WAITS if waits else words.DONE
 
 
 @app.command(epilog="Examples: sync-platform verify · sync-platform verify --show-values")
@@ -281,6 +282,8 @@ def sandbox(
 
 
 app.add_typer(cli_plans.app)
+cli_desk.register(app)
+cli_policy.register(app)
 
 
 def run(args: Sequence[str]) -> int:

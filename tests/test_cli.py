@@ -22,6 +22,7 @@ COMMANDS = [
     *["init", "setup", "connect", "doctor", "plan", "sync", "status", "verify", "why", "demo", "sandbox"],
     *["approve", "drop", "undo", "pause", "resume"],
 ]
+COMMANDS += ["reviews", "parked", "link", "unlink", "policy"]
 CANARY = "canary.ada@example.com"
 SUMMARY = {
     "run": "r1",

@@ -30,6 +30,7 @@ from sync_platform.connectors.protocol import (
     Limit,
     Meter,
     Page,
+    Past,
     Receipt,
     Wanted,
 )
@@ -150,6 +151,10 @@ class HubSpotConnector:
                 return _gone(entity, external_id, Evidence("archived"))
             return self._reads.tied(entity, [row], lane)[0]
         return _gone(entity, external_id, Evidence("missing"))
+
+    def history(self, entity: Entity, wanted: Mapping[str, Sequence[str]], *, lane: Lane) -> Iterator[Past]:
+        """The past of properties, objects at most 50 a call."""
+        return self._reads.history(entity, wanted, lane)
 
     def apply(self, changes: Sequence[Change], *, lane: Lane) -> Iterator[Receipt]:
         """Write in batches; one receipt for each change."""

@@ -23,7 +23,8 @@ class Meter(Protocol):
     def spend(self, limits: Sequence[str], *, lane: Lane, purpose: str) -> None:
         """Wait until every named limit of this system allows one more call, then count it under `purpose`.
 
-        `limits` are names that the connector declared in `Connector.limits`; `purpose` is "read", "write" or "setup".
+        `limits` are names that the connector declared in `Connector.limits`; `purpose` is "read",
+        "history", "write" or "setup".
         Waits outside any transaction. Raises `RateLimited` with `wait_s` when the wait would be too long to sit out
         (a day's limit is used up, or the system told us to stay away).
         """
@@ -226,3 +227,20 @@ class Connector(Protocol):
 
     def close(self) -> None:
         """Give back connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What one attribute of one object held from when on, newest first."""
+
+    external_id: str
+    attribute: str
+    entries: Sequence[tuple[Json, datetime]]
+
+
+@runtime_checkable
+class Historian(Protocol):
+    """A side that keeps the history of single attributes; asked only where a conflict depends on it."""
+
+    def history(self, entity: Entity, wanted: Mapping[str, Sequence[str]], *, lane: Lane) -> Iterator[Past]:
+        """The past of attributes, by external id; what the side does not know is left out."""

@@ -22,7 +22,7 @@ PAGE_SIZES: Mapping[System, Mapping[str, int]] = {
 }
 BATCH_SIZES: Mapping[System, Mapping[str, int]] = {
     System.GORGIAS: {"*": 1},
-    System.HUBSPOT: {"*": 100, "associations": 1000},
+    System.HUBSPOT: {"*": 100, "associations": 1000, "history.customer": 50, "history.ticket": 50},
     System.ERP: {"*": 500},
 }
 
@@ -79,7 +79,8 @@ def terms(
     HubSpot   read   Σ feeds max(1, ⌈rows/200⌉) + Σ partial ⌈rows/200⌉ (contacts of tickets that changed; a
                      listing shows them) + ⌈tickets updated/1000⌉ (their contacts as they are after the write)
                      + Σ lists max(1, ⌈rows/100⌉)
-                     + Σ kinds ⌈details/100⌉ + ⌈look-ups/100⌉ + ⌈customers created/100⌉ (looked up by e-mail)
+                     + Σ kinds ⌈details/100⌉ (of these the histories of fields in conflict: ⌈n/50⌉)
+                     + ⌈look-ups/100⌉ + ⌈customers created/100⌉ (looked up by e-mail)
               write  Σ kinds ⌈created/100⌉ (a ticket with its customer) + Σ kinds ⌈updated/100⌉
                      + ⌈tickets given another customer/1000⌉
                      + customers whose further e-mail changes (one call each)

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from sync_platform.core.answers import LEAVE, Answer
 from sync_platform.core.births import birth, first_links, to_review
+from sync_platform.core.histories import dated
 from sync_platform.core.mappings import FieldMap, Lexicon, coherent
 from sync_platform.core.normalize import blank
 from sync_platform.core.policy import FieldPolicy
@@ -43,6 +45,8 @@ def merge(scene: Scene) -> Merged:
             changed = [link for link in shown if link.cells[name].changed and not link.cells[name].braked]
             if changed:
                 _merge_changes(scene, name, policy, changed)
+            if name in scene.answers and name in scene.record.reviews:
+                _answered(scene, name, scene.answers[name], shown)
         scene.settle(name, shown)
     _hold_together(scene)
     for name in [name for name in scene.record.contests if name in scene.policy.fields]:
@@ -89,6 +93,7 @@ def _hold_together(scene: Scene) -> None:
 def _merge_changes(scene: Scene, name: str, policy: FieldPolicy, changed: Sequence[Link]) -> None:
     record = scene.record
     fresh: list[tuple[Link, Claim]] = []
+    before: dict[int, tuple[Json, bool]] = {}
     withdrawn: set[int] = set()
     for link in changed:
         if _is_late(scene, link, name) or (name not in record.reviews and _agrees(scene, name, policy, link)):
@@ -97,6 +102,7 @@ def _merge_changes(scene: Scene, name: str, policy: FieldPolicy, changed: Sequen
         if claim is None:
             continue
         cell = link.cell(name)
+        before[link.id] = cell.base, cell.apart
         cell.base, cell.apart = cell.shadow, False
         rule = _claims_nothing(scene, name, policy, claim)
         if rule is not None:
@@ -106,21 +112,29 @@ def _merge_changes(scene: Scene, name: str, policy: FieldPolicy, changed: Sequen
             fresh.append((link, claim))
     if name in record.reviews:
         _join_review(scene, name, policy, fresh, withdrawn)
-    elif fresh:
-        _judge(scene, name, policy, fresh)
+    elif fresh and not _judge(scene, name, policy, fresh):
+        for link, _ in fresh:
+            link.cell(name).base, link.cell(name).apart = before[link.id]
 
 
-def _judge(scene: Scene, name: str, policy: FieldPolicy, fresh: Fresh) -> None:
+def _judge(scene: Scene, name: str, policy: FieldPolicy, fresh: Fresh) -> bool:
+    """Decide among the candidates; False where a system is asked first when the field got its value there."""
     candidates = _candidates(scene, name, policy, [claim for _, claim in fresh])
     winner = one_explains(scene, name, policy, candidates)
+    if winner is None:
+        candidates, missing = dated(scene, name, policy, candidates)
+        if missing:
+            scene.out.asks += missing
+            return False
     rule = "only_change" if len(candidates) == 1 else "all_agree"
     if winner is None:
         verdict = decide(policy, candidates)
         if verdict is None:
             to_review(scene, name, candidates)
-            return
+            return True
         winner, rule = finer(scene, name, policy, verdict[0], candidates), verdict[1]
     _decide(scene, name, winner, rule, candidates, [link for link, _ in fresh])
+    return True
 
 
 def _is_late(scene: Scene, link: Link, name: str) -> bool:
@@ -244,6 +258,36 @@ def _join_review(scene: Scene, name: str, policy: FieldPolicy, fresh: Fresh, wit
     del record.reviews[name]
     if agreed is not None:
         _decide(scene, name, agreed, "review_agreed", candidates, [link for link in scene.links if link.id in claims])
+
+
+def _answered(scene: Scene, name: str, answer: Answer, shown: Sequence[Link]) -> None:
+    """A person's answer decides the field, if the claims are still those that the person saw; else it is asked again.
+
+    It ends the contest: whoever edits afterwards edits what the person decided.
+    """
+    record = scene.record
+    claims = record.reviews[name]
+    if not answer.made_on(claims):
+        scene.out.stale.append(name)
+        return
+    winner = next((claim for claim in claims if claim.system == answer.system), None)
+    value = record.fields.get(name) if answer.kind == LEAVE else answer.value if winner is None else winner.value
+    rule = "left_apart" if answer.kind == LEAVE else "resolved"
+    number = scene.add(
+        name, value, rule, winner=winner, claims=claims, replaced=record.fields.get(name), cause="person"
+    )
+    scene.decided(name, value, number)
+    del record.reviews[name]
+    record.contests.pop(name, None)
+    scene.out.resolved.append(name)
+    for link in shown:
+        cell = link.cell(name)
+        if cell.changed or cell.base is UNSET:
+            continue
+        if answer.kind == LEAVE:
+            cell.apart = not scene.explains(value, link, name)
+        elif scene.stands(link, name):
+            cell.seen = number
 
 
 # --- sets -------------------------------------------------------------------------------------------------------

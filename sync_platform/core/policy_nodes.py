@@ -7,7 +7,7 @@ until somebody asks for a number or a flag.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import yaml
@@ -25,6 +25,14 @@ class Problem:
     path: str
     what: str
     remedy: str
+
+
+class PolicyWrong(Misconfigured):
+    """A policy file says something that it cannot mean; `problems` has all of it, in the order of the file."""
+
+    def __init__(self, message: str, problems: Sequence[Problem]) -> None:
+        self.problems = list(problems)
+        super().__init__(message, code="POLICY", remedy=self.problems[0].remedy)
 
 
 @dataclass(slots=True)
@@ -46,7 +54,7 @@ class Reading:
         found = sorted(self.problems, key=lambda one: one.line)
         lines = [f"{self.file}:{one.line}: {one.path or 'file'}: {one.what}. {one.remedy}" for one in found]
         head = f"{self.file}: 1 problem" if len(lines) == 1 else f"{self.file}: {len(lines)} problems"
-        raise Misconfigured("\n".join([head, *lines]), code="POLICY", remedy=found[0].remedy)
+        raise PolicyWrong("\n".join([head, *lines]), found)
 
     def root(self, text: str) -> MappingNode | None:
         """The file's mapping, or None with a problem noted."""

@@ -57,7 +57,7 @@ def _field(field: FieldPolicy) -> str:
         births = [system for system in field.order if system in field.at_birth]
         parts.append(f"{_listed(births)} only with a record that is new")
     if len(writers) > 1 or field.rules[0].kind == "union":
-        parts.append(_rules(field.rules))
+        parts.append(rules_in_words(field.rules))
     parts.append("a blank keeps the value" if field.empty == "keep" else "a blank clears it")
     if field.first_link == "review":
         parts.append("at a first link a person decides")
@@ -66,7 +66,8 @@ def _field(field: FieldPolicy) -> str:
     return "; ".join(parts)
 
 
-def _rules(rules: Iterable[Rule]) -> str:
+def rules_in_words(rules: Iterable[Rule]) -> str:
+    """What happens when the systems differ."""
     said = [_rule(rule) for rule in rules]
     if said[-1] not in {"a person decides", "additions and removals of all sides are applied"}:
         said.append("a person decides")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sync_platform.core.answers import Answer
 from sync_platform.core.mappings import NOT_WRITABLE, FieldMap, Lexicon, Unmappable
 from sync_platform.core.normalize import blank
 from sync_platform.core.policy import EntityPolicy
@@ -16,6 +17,8 @@ from sync_platform.core.records import SYSTEMS, UNSET, Claim, Decision, Json, Li
 from sync_platform.errors import BadInput
 
 Maps = Mapping[System, Mapping[str, FieldMap]]
+# (link id, field, what it shows as JSON) → what the system showed from when on, newest first; None: it cannot say.
+Histories = Mapping[tuple[int, str, str], Sequence[tuple[Json, str]] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +34,23 @@ class Unreadable:
 @dataclass(slots=True)
 class Merged:
     """What a merge decided: decisions in order, fields newly handed to a person, values that nobody can read, and
-    fields in which a reference or an agent is shown that is not known yet."""
+    fields in which a reference or an agent is shown that is not known yet; reviews that a person's answer closed, and
+    answers given upon claims that moved since; histories that a judgement waits for."""
 
     decisions: list[Decision] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
     reviews: list[str] = field(default_factory=list)
     waiting: set[str] = field(default_factory=set)
+    resolved: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+    asks: list[tuple[int, str, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Scene:
-    """Everything that one merge may look at. `late` maps (link id, field) to values that may still land late."""
+    """Everything that one merge may look at. `late` maps (link id, field) to values that may still land late, `answers`
+    fields in review to what a person answered. `histories` is what systems told of a field's own past; with `may_ask`
+    a field that waits for one is left unjudged and named in `out.asks`."""
 
     record: Record
     links: Sequence[Link]
@@ -50,6 +59,9 @@ class Scene:
     lexicons: Mapping[System, Lexicon]
     next_number: int
     late: Mapping[tuple[int, str], Json] = field(default_factory=dict)
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    histories: Histories = field(default_factory=dict)
+    may_ask: bool = False
     out: Merged = field(default_factory=Merged)
 
     def __post_init__(self) -> None:

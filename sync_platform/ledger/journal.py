@@ -136,10 +136,10 @@ def lift_rows(conn: Connection, system: System, entity: Entity, external_ids: Se
 
 
 def count_parked(conn: Connection) -> dict[tuple[str, str], int]:
-    """Open marks by (system, entity)."""
+    """Open marks by (system, entity), without those that a person gave up."""
     rows = conn.execute(
         select(PARKED.c.system, PARKED.c.entity, func.count())
-        .where(PARKED.c.lifted_at.is_(None))
+        .where(PARKED.c.lifted_at.is_(None), PARKED.c.dropped_at.is_(None))
         .group_by(PARKED.c.system, PARKED.c.entity)
     )
     return {(row[0], row[1]): int(row[2]) for row in rows}
@@ -157,12 +157,12 @@ def open_review(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
             conn.execute(insert(REVIEW), [{"state": "open", **row}])
 
 
-def close_review(conn: Connection, record_id: str, field: str, at: datetime) -> None:
-    """The claims agree: nothing is left to ask."""
+def close_review(conn: Connection, record_id: str, field: str, at: datetime, state: str = "agreed") -> None:
+    """Nothing is left to ask: the claims agree (`agreed`) or a person's answer was taken (`resolved`)."""
     conn.execute(
         update(REVIEW)
         .where(REVIEW.c.record_id == record_id, REVIEW.c.field == field, REVIEW.c.state == "open")
-        .values(state="agreed", closed_at=at)
+        .values(state=state, closed_at=at)
     )
 
 

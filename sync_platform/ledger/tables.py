@@ -277,7 +277,10 @@ class LateRow(LedgerModel, table=True):
 
 
 class ParkedRow(LedgerModel, table=True):
-    """A refused (record, system, field, payload hash), or a row that could not be read; blocks nothing else."""
+    """A refused (record, system, field, payload hash), or a row that could not be read; blocks nothing else.
+
+    `retry_at`: a person wants it tried again; `dropped_at`: a person gave it up, the mark stands until the value moves.
+    """
 
     __tablename__ = "parked"
     __table_args__ = (Index("ix_parked_open", "record_id", "system", "lifted_at"),)
@@ -294,11 +297,16 @@ class ParkedRow(LedgerModel, table=True):
     remedy: str
     intent_id: int | None = _big()
     at: datetime
+    retry_at: datetime | None = None
+    dropped_at: datetime | None = None
     lifted_at: datetime | None = Field(default=None)
 
 
 class ReviewRow(LedgerModel, table=True):
-    """A decision handed to a person: a field (kind `field`), an identity (`ambiguous`, `twin`) or a merge."""
+    """A decision handed to a person: a field (kind `field`), an identity (`ambiguous`, `twin`) or a merge.
+
+    `answer` is what a person chose and upon which claims; `asked` counts how often it had to be asked.
+    """
 
     __tablename__ = "review"
     id: int | None = _id()
@@ -309,8 +317,19 @@ class ReviewRow(LedgerModel, table=True):
     field: str | None = None
     claims: list[Any] | None = _json()
     state: str = "open"
+    answer: dict[str, Any] | None = _json()
+    asked: int = Field(default=1, sa_column=Column(Integer, nullable=False, server_default="1"))
     at: datetime
     closed_at: datetime | None = None
+
+
+class ToldApartRow(LedgerModel, table=True):
+    """Two records of which a person said that they are two, whatever they share; `one` < `other`."""
+
+    __tablename__ = "told_apart"
+    one: str = Field(primary_key=True)
+    other: str = Field(primary_key=True, index=True)
+    at: datetime
 
 
 class CursorRow(LedgerModel, table=True):

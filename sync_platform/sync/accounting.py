@@ -35,6 +35,8 @@ def work_of(hub: Hub, system: System) -> Work:
             "ticket": done.get("fenced:ticket", 0),
             # 202 without a body [doc]: what was written into `data` alone is read back.
             "read_back": done.get("read_back", 0),
+            "history.customer": done.get("history:customer", 0),
+            "history.ticket": done.get("history:ticket", 0),
         },
         creates=_kinds(system, "create", done),
         updates=_kinds(system, "update", done),
@@ -72,7 +74,7 @@ def calls_of(hub: Hub, system: System) -> dict[str, float]:
     hub.flush(system)
     rows = [row for row in budget.calls_of(hub.ledger, hub.run) if row.system == system]
     return {
-        "read": sum(row.count for row in rows if row.purpose == "read"),
+        "read": sum(row.count for row in rows if row.purpose in ("read", "history")),
         "write": sum(row.count for row in rows if row.purpose == "write"),
         "rate_limited": sum(row.rate_limited for row in rows),
         "waited_s": round(sum(row.waited_s for row in rows), 2),

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from sync_platform.connectors.protocol import Connector, Directory, Feed
 from sync_platform.core.mappings import VERSION, FieldMap, Lexicon, field_maps
 from sync_platform.core.policy import Policy
-from sync_platform.core.records import ENTITIES, Entity, LinkState, System
+from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, Json, LinkState, System
 from sync_platform.errors import SyncError
 from sync_platform.ledger import acts, links, outbox
 from sync_platform.ledger.database import Ledger, get_meta
@@ -108,6 +108,9 @@ class Hub:
     heeds_pause: bool = True
     pause_seen: bool = False
     pause_looked_at: float = -PAUSE_LOOK_S
+    # What systems told in this run of the past of a field, and what is still to be asked (see `core.histories`).
+    histories: dict[tuple[int, str, str], list[tuple[Json, str]] | None] = field(default_factory=dict)
+    asks: set[tuple[int, str, str]] = field(default_factory=set)
     # The sync never sleeps through this by itself; tests and the simulation move it.
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -158,7 +161,7 @@ class Hub:
     def lexicons(self, conn: Connection, entity: Entity, customers: Customers | None = None) -> dict[System, Lexicon]:
         """Lexicons of all systems; tickets get the customers that a batch refers to."""
         if entity is not Entity.TICKET or customers is None:
-            return {system: self.lexicon(system, entity) for system in self.policy.entities[entity].systems}
+            return {system: self.lexicon(system, entity) for system in SYSTEMS}
         to_record, to_external = customers.read(conn)
         if self.rehearsal:
             for system, record in outbox.planned_creates(conn, Entity.CUSTOMER, customers.records):
@@ -167,7 +170,7 @@ class Hub:
             system: self.lexicon(
                 system, entity, to_record=to_record.get(system, {}), to_external=to_external.get(system, {})
             )
-            for system in self.policy.entities[entity].systems
+            for system in SYSTEMS
         }
 
     def tell(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -29,8 +30,8 @@ from sync_platform.core.records import (
     payload_hash,
 )
 from sync_platform.errors import BadInput, SyncError
-from sync_platform.ledger import journal, links, outbox
-from sync_platform.sync import brake, pull
+from sync_platform.ledger import asks, journal, links, outbox
+from sync_platform.sync import asked, brake, history, pull
 from sync_platform.sync.hub import Customers, Hub, Step
 
 PLACE_BATCH = 500
@@ -41,6 +42,7 @@ MATCHED = frozenset({"email", "phone", "number"})
 def reconcile(hub: Hub, entity: Entity) -> Step:
     """Work off everything that is to be identified or judged; one more round of news where a create needs it."""
     step = Step(f"records/{entity}s")
+    asked.take_up(hub, entity)
     judge_all(hub, entity, step)
     rounds = _rounds_needed(hub, entity)
     if rounds:
@@ -61,6 +63,13 @@ def judge_all(hub: Hub, entity: Entity, step: Step) -> None:
         pass
     with hub.ledger.begin() as conn:
         brake.watch_claims(hub, conn, entity)
+    _judge_dirty(hub, entity, step)
+    while hub.asks:
+        history.read(hub, entity, step)
+        _judge_dirty(hub, entity, step)
+
+
+def _judge_dirty(hub: Hub, entity: Entity, step: Step) -> None:
     after = ""
     while True:
         with hub.ledger.begin() as conn:
@@ -72,7 +81,7 @@ def judge_all(hub: Hub, entity: Entity, step: Step) -> None:
             after = str(records[-1].id)
             wanted = [record for record in records if hub.chosen is None or str(record.id) in hub.chosen]
             if wanted:
-                _judge(hub, conn, entity, wanted, step)
+                _judge(hub, conn, entity, wanted, step, may_ask=not hub.rehearsal)
         hub.tell(step.name, rows=int(step.counts.get("judged", 0)))
 
 
@@ -206,7 +215,9 @@ class _Batch:
     old_keys: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record], step: Step) -> None:
+def _judge(
+    hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record], step: Step, *, may_ask: bool = False
+) -> None:
     ids = [str(record.id) for record in records]
     all_links = links.links_of(conn, ids)
     active = {key: [link for link in found if link.state is LinkState.ACTIVE] for key, found in all_links.items()}
@@ -215,6 +226,7 @@ def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record]
     late = journal.late_of(conn, [link.id for found in active.values() for link in found], hub.now())
     conditions = _Conditions.load(hub, conn, entity, ids, keys)
     gate = brake.Gate.load(hub, conn, entity, ids)
+    answers = asks.answers_of(conn, ids)
     batch = _Batch()
     still_landing = {key: value for key, (_, value) in late.items()}
     at = journal.next_decision(conn)
@@ -228,6 +240,9 @@ def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record]
             lexicons,
             at,
             late=still_landing,
+            answers=answers.get(str(record.id), {}),
+            histories=hub.histories,
+            may_ask=may_ask,
         )
         seen_reviews = set(record.reviews)
         gate.claims(scene)
@@ -242,7 +257,9 @@ def _judge(hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record]
             if name != "*":
                 journal.lift(conn, str(record.id), system, name, _standing(scene, system, name), hub.now())
         for name in seen_reviews - set(record.reviews):
-            journal.close_review(conn, str(record.id), name, hub.now())
+            state = "resolved" if name in merged.resolved else "agreed"
+            journal.close_review(conn, str(record.id), name, hub.now(), state)
+        asks.ask_again(conn, str(record.id), merged.stale)
     for (link_id, name), (late_id, _) in late.items():
         recognised = (d for d in batch.decisions if d.rule == "late" and d.field == name and d.claims)
         if any(d.claims[0].link_id == link_id for d in recognised):
@@ -316,19 +333,10 @@ def _collect(
         )
     if "not_read_yet" in planned.awaits.values() and str(record.id) in conditions.rounds:
         batch.still_dirty[str(record.id)] = True
-    others = conditions.shared.get(str(record.id), set())
-    if others and not record.twin:
-        batch.reviews.append(
-            {
-                "kind": "twin",
-                "entity": str(record.entity),
-                "record_id": str(record.id),
-                "link_id": None,
-                "field": None,
-                "claims": [{"key": key, "record": other} for key, other in sorted(others)],
-                "at": now,
-            }
-        )
+    if merged.asks:
+        hub.asks.update(merged.asks)
+        batch.still_dirty[str(record.id)] = True
+    batch.reviews += _twins(record, conditions, now)
     for link in scene.links:
         link.awaits = _awaits(record, link, merged)
     customer = record.fields.get("customer")
@@ -340,6 +348,25 @@ def _collect(
     step.count("gaps", len(planned.gaps))
     for decision in merged.decisions:
         step.show(record=str(record.id), field=decision.field, rule=decision.rule, cause=decision.cause)
+
+
+def _twins(record: Record, conditions: _Conditions, at: datetime) -> list[dict[str, Any]]:
+    """The question whether this record is one with those that share a key, but for those that were told apart."""
+    told = conditions.told_apart.get(str(record.id), set())
+    others = {(key, other) for key, other in conditions.shared.get(str(record.id), set()) if other not in told}
+    if not others or record.twin:
+        return []
+    return [
+        {
+            "kind": "twin",
+            "entity": str(record.entity),
+            "record_id": str(record.id),
+            "link_id": None,
+            "field": None,
+            "claims": [{"key": key, "record": other} for key, other in sorted(others)],
+            "at": at,
+        }
+    ]
 
 
 def _awaits(record: Record, link: Link, merged: Merged) -> str | None:
@@ -392,6 +419,7 @@ class _Conditions:
     keyed: bool
     unsettled: dict[str, set[System]]
     rounds: set[str] = field(default_factory=set)
+    told_apart: dict[str, set[str]] = field(default_factory=dict)
 
     @classmethod
     def load(
@@ -414,6 +442,7 @@ class _Conditions:
             journal.parked_of(conn, ids),
             entity is Entity.CUSTOMER,
             outbox.unsettled_of(conn, ids),
+            told_apart=asks.told_apart(conn, shared),
         )
 
     def facts(self, record: Record, all_links: Sequence[Link]) -> Facts:

@@ -404,3 +404,29 @@ def test_dated_paths_serve_the_same(bench, entity):
     finally:
         bench.connector.close()
         bench.connector = connector
+
+
+# histories
+
+
+def test_the_past_of_a_property_comes_newest_first_and_from_when_on(bench):
+    one = bench.existing(CUSTOMER)
+    bench.settle()
+    bench.edit(CUSTOMER, one, "First")
+    bench.world.clock.advance(60)
+    bench.edit(CUSTOMER, one, "Second")
+    names = ["firstname", "lastname", "company", "contact"]
+    found = {past.attribute: past for past in bench.connector.history(CUSTOMER, {one: names}, lane=Lane.DELTA)}
+    assert "contact" not in found, "an association has no history"
+    moved = [past for past in found.values() if len(past.entries) >= 2]
+    assert moved
+    for past in moved:
+        assert [at for _, at in past.entries] == sorted((at for _, at in past.entries), reverse=True)
+        assert (past.entries[0][1] - past.entries[1][1]).total_seconds() >= 60
+
+
+def test_histories_are_asked_for_fifty_objects_a_call(bench):
+    wanted = {str(number): ["company"] for number in range(1, 52)}
+    before = bench.meter.calls
+    assert list(bench.connector.history(CUSTOMER, wanted, lane=Lane.DELTA)) == []
+    assert bench.meter.calls - before == 2

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sync_platform.core import mappings_forms as form
+from sync_platform.core.answers import Answer
 from sync_platform.core.mappings import FieldMap, Lexicon
 from sync_platform.core.merge import Merged, Scene, merge
 from sync_platform.core.plan import Facts, Planned, plan
@@ -121,6 +122,7 @@ class Bench:
     planned: Planned = field(default_factory=Planned)
     sent: dict[System, PlannedWrite] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
 
     def link(self, system: System) -> Link:
         """The link of a system, made on first use."""
@@ -154,7 +156,8 @@ class Bench:
     def scene(self, links: Iterable[Link] | None = None) -> Scene:
         """What a merge looks at now."""
         seen = list(self.links.values()) if links is None else list(links)
-        return Scene(self.record, seen, self.policy, self.maps, self.lexicons, self.number, late=self.late)
+        given = {"late": self.late, "answers": self.answers}
+        return Scene(self.record, seen, self.policy, self.maps, self.lexicons, self.number, **given)
 
     def judge(self) -> list[Decision]:
         """Merge and plan; gives the new decisions."""

@@ -325,6 +325,8 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("remedy", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("intent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+        sa.Column("retry_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
+        sa.Column("dropped_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
         sa.Column("lifted_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_parked")),
     )
@@ -408,6 +410,8 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("field", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("claims", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("state", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("answer", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("asked", sa.Integer(), server_default="1", nullable=False),
         sa.Column("at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
         sa.Column("closed_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_review")),
@@ -430,6 +434,16 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
     )
     with op.batch_alter_table("run", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_run_ended_at"), ["ended_at"], unique=False)
+
+    op.create_table(
+        "told_apart",
+        sa.Column("one", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("other", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("one", "other", name=op.f("pk_told_apart")),
+    )
+    with op.batch_alter_table("told_apart", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_told_apart_other"), ["other"], unique=False)
 
     op.create_table(
         "version",

@@ -1,0 +1,158 @@
+"""What waits for a person, and what the person said: reviews, parked marks, acts, records told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Table as SaTable
+
+from sync_platform.core.answers import Answer
+from sync_platform.core.records import Entity
+from sync_platform.ledger.database import in_chunks, insert_for
+from sync_platform.ledger.journal import CHUNK, PARKED, REVIEW
+from sync_platform.ledger.tables import PersonActRow, ToldApartRow
+
+ACT: SaTable = PersonActRow.__table__  # type: ignore[attr-defined]
+TOLD_APART: SaTable = ToldApartRow.__table__  # type: ignore[attr-defined]
+IDENTITY = ("twin", "ambiguous")
+
+
+def add_act(conn: Connection, verb: str, subject: str, *, who: str, why: str | None, at: datetime) -> None:
+    """Keep what a person did; `subject` names ids and never a value."""
+    conn.execute(insert(ACT), [{"verb": verb, "subject": subject, "who": who, "why": why, "at": at}])
+
+
+# --- reviews ----------------------------------------------------------------------------------------------------
+
+
+def open_reviews(conn: Connection, after: int = 0, limit: int = 1000) -> list[Any]:
+    """Reviews that wait, oldest first."""
+    statement = select(REVIEW).where(REVIEW.c.state == "open", REVIEW.c.id > after)
+    return list(conn.execute(statement.order_by(REVIEW.c.id).limit(limit)))
+
+
+def review(conn: Connection, number: int) -> Any | None:
+    """One review, open or not."""
+    return conn.execute(select(REVIEW).where(REVIEW.c.id == number)).first()
+
+
+def answer(conn: Connection, number: int, said: Answer) -> None:
+    """Keep what a person answered; the next cycle takes it up."""
+    conn.execute(update(REVIEW).where(REVIEW.c.id == number).values(answer=said.dump()))
+
+
+def answered(conn: Connection, entity: Entity) -> list[str]:
+    """Records of which a review was answered and not taken up yet."""
+    rows = conn.execute(
+        select(REVIEW.c.record_id).where(
+            REVIEW.c.state == "open", REVIEW.c.entity == entity, REVIEW.c.answer.is_not(None)
+        )
+    )
+    return [row.record_id for row in rows if row.record_id]
+
+
+def answers_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, dict[str, Answer]]:
+    """Answers that were not taken up yet: record → field → answer."""
+    out: dict[str, dict[str, Answer]] = {}
+    for chunk in in_chunks(record_ids, CHUNK):
+        rows = conn.execute(
+            select(REVIEW.c.record_id, REVIEW.c.field, REVIEW.c.answer).where(
+                REVIEW.c.record_id.in_(chunk),
+                REVIEW.c.state == "open",
+                REVIEW.c.kind == "field",
+                REVIEW.c.answer.is_not(None),
+            )
+        )
+        for row in rows:
+            out.setdefault(row.record_id, {})[row.field] = Answer.load(row.answer)
+    return out
+
+
+def ask_again(conn: Connection, record_id: str, fields: Iterable[str]) -> None:
+    """The claims moved since the answer: it is void, and the question stands."""
+    for field in fields:
+        conn.execute(
+            update(REVIEW)
+            .where(REVIEW.c.record_id == record_id, REVIEW.c.field == field, REVIEW.c.state == "open")
+            .values(answer=None, asked=REVIEW.c.asked + 1)
+        )
+
+
+def identity_reviews(conn: Connection, record_ids: Sequence[str]) -> list[Any]:
+    """Open questions of identity about these records."""
+    statement = select(REVIEW).where(REVIEW.c.state == "open", REVIEW.c.kind.in_(IDENTITY))
+    return list(conn.execute(statement.where(REVIEW.c.record_id.in_(record_ids))))
+
+
+def end_review(conn: Connection, number: int, claims: Sequence[Any], state: str, at: datetime) -> None:
+    """Leave only these claims in a question of identity; with none it is closed."""
+    values: dict[str, Any] = {"claims": list(claims)} if claims else {"state": state, "closed_at": at}
+    conn.execute(update(REVIEW).where(REVIEW.c.id == number).values(values))
+
+
+# --- parked marks -----------------------------------------------------------------------------------------------
+
+
+def parked(conn: Connection, limit: int = 1000) -> list[Any]:
+    """Marks that wait for a person, oldest first."""
+    statement = select(PARKED).where(PARKED.c.lifted_at.is_(None), PARKED.c.dropped_at.is_(None))
+    return list(conn.execute(statement.order_by(PARKED.c.id).limit(limit)))
+
+
+def parked_mark(conn: Connection, number: int) -> Any | None:
+    """One mark, open or not."""
+    return conn.execute(select(PARKED).where(PARKED.c.id == number)).first()
+
+
+def mark_parked(conn: Connection, number: int, **at: datetime) -> None:
+    """Say `retry_at` or `dropped_at` of a mark."""
+    conn.execute(update(PARKED).where(PARKED.c.id == number).values(at))
+
+
+def retries(conn: Connection, entity: Entity) -> list[Any]:
+    """Marks that a person wants tried again."""
+    return list(
+        conn.execute(
+            select(PARKED).where(
+                PARKED.c.entity == entity, PARKED.c.retry_at.is_not(None), PARKED.c.lifted_at.is_(None)
+            )
+        )
+    )
+
+
+def lift_marks(conn: Connection, numbers: Sequence[int], at: datetime) -> None:
+    """These marks are history: what they stand for is tried again."""
+    for chunk in in_chunks(numbers, CHUNK):
+        conn.execute(update(PARKED).where(PARKED.c.id.in_(chunk)).values(lifted_at=at))
+
+
+# --- identity ---------------------------------------------------------------------------------------------------
+
+
+def tell_apart(conn: Connection, one: str, other: str, at: datetime) -> None:
+    """These two records are two."""
+    pair = {"one": min(one, other), "other": max(one, other), "at": at}
+    conn.execute(insert_for(conn, TOLD_APART).on_conflict_do_nothing(), [pair])
+
+
+def take_back(conn: Connection, one: str, other: str) -> None:
+    """Whether these two records are two is open again."""
+    conn.execute(delete(TOLD_APART).where(TOLD_APART.c.one == min(one, other), TOLD_APART.c.other == max(one, other)))
+
+
+def told_apart(conn: Connection, record_ids: Iterable[str]) -> dict[str, set[str]]:
+    """For each of these records those that a person told apart from it."""
+    out: dict[str, set[str]] = {}
+    for chunk in in_chunks(sorted(set(record_ids)), CHUNK):
+        pairs = conn.execute(
+            select(TOLD_APART.c.one, TOLD_APART.c.other).where(
+                or_(TOLD_APART.c.one.in_(chunk), TOLD_APART.c.other.in_(chunk))
+            )
+        )
+        for one, other in pairs:
+            out.setdefault(one, set()).add(other)
+            out.setdefault(other, set()).add(one)
+    return out
