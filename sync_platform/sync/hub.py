@@ -29,7 +29,7 @@ class Timing:
 
     fresh_s: how old a shadow may be before a write reads again; settle_s: client timeout plus the longest time that a
     system may still process a call; late_s: how long a payload that did not land may still do so; poll_s: time between
-    polls; run_max_s: length of a slice.
+    polls; run_max_s: length of a slice; removed_s: time between listings of what was taken away, where no feed tells.
     """
 
     fresh_s: float = 300.0
@@ -37,6 +37,7 @@ class Timing:
     late_s: float = 600.0
     poll_s: float = 30.0
     run_max_s: float = 300.0
+    removed_s: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ class Hub:
         rows = {(row.system, row.feed): row for row in conn.execute(select(CURSOR))}
         out: dict[System, bool] = {}
         for system, connector in self.connectors.items():
-            names = [f.name for f in connector.feeds() if f.entity is entity and f.kind != "detail"]
+            names = [f.name for f in connector.feeds() if f.entity is entity and f.kind not in ("detail", "removed")]
             out[system] = all(
                 (row := rows.get((str(system), name))) is not None and row.listed_at is not None for name in names
             )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 from sqlalchemy import update as sql_update
 
 from sync_platform.connectors.protocol import Connector, Cursor, Feed, Known
@@ -20,6 +20,7 @@ from sync_platform.core.records import UNSET, Channel, Entity, Json, Lane, Link,
 from sync_platform.errors import Retryable, SyncError
 from sync_platform.ledger import journal, links
 from sync_platform.ledger.database import insert_for, number
+from sync_platform.sync import vanished
 from sync_platform.sync.hub import CURSOR, Hub, Step
 
 # Systems whose lists hide attributes that only a read by id shows (Gorgias: channels are absent from list rows [rec]).
@@ -57,6 +58,7 @@ def pull(hub: Hub, system: System, entity: Entity, judge: Judge, *, full: bool =
         hub.reach(system)
         news(hub, system, entity, judge, step)
         _owed_reads(hub, connector, entity, judge, step, Lane.DELTA, UPDATED)
+        _removals(hub, connector, entity, judge, step, full=full)
         _backfill(hub, connector, entity, judge, step, full=full)
     except SyncError as error:
         trouble(hub, step, system, entity, error)
@@ -71,6 +73,19 @@ def news(hub: Hub, system: System, entity: Entity, judge: Judge, step: Step) -> 
             cursor, _ = load_cursor(hub, system, feed)
             if cursor.watermark is not None or feed.kind != "walk":
                 _walk(hub, connector, feed, judge, step, Lane.DELTA)
+
+
+def _removals(hub: Hub, connector: Connector, entity: Entity, judge: Judge, step: Step, *, full: bool) -> None:
+    """Listings of what was taken away, for systems whose change feeds do not tell; before a first load nothing was."""
+    for feed in connector.feeds():
+        if feed.entity is not entity or feed.kind != "removed":
+            continue
+        cursor, listed_at = load_cursor(hub, connector.system, feed)
+        now = hub.now()
+        if listed_at is None:
+            _save_cursor(hub, connector.system, feed, cursor, listed_at=now)
+        elif full or cursor.walk is not None or (now - listed_at).total_seconds() > hub.timing.removed_s:
+            _walk(hub, connector, feed, judge, step, Lane.BACKFILL, cursor=cursor if cursor.walk else Cursor())
 
 
 def _backfill(hub: Hub, connector: Connector, entity: Entity, judge: Judge, step: Step, *, full: bool) -> None:
@@ -273,7 +288,7 @@ def fetch(hub: Hub, system: System, entity: Entity, ids: Sequence[str], judge: J
         chunk = list(ids[start : start + FETCH_BATCH])
         with hub.ledger.begin() as conn:
             begun = number(conn)
-        rows = list(connector.fetch(entity, chunk, lane=lane))
+        rows = vanished.traced(hub, connector, entity, list(connector.fetch(entity, chunk, lane=lane)))
         count += len(rows)
         with hub.ledger.begin() as conn:
             take(hub, conn, system, rows, judge, begun=begun)
@@ -284,7 +299,14 @@ def fetch(hub: Hub, system: System, entity: Entity, ids: Sequence[str], judge: J
 def _answered(conn: Connection, system: System, entity: Entity, ids: Sequence[str]) -> None:
     conn.execute(
         sql_update(links.LINK)
-        .where(links.LINK.c.system == system, links.LINK.c.entity == entity, links.LINK.c.external_id.in_(ids))
+        .where(
+            links.LINK.c.system == system,
+            links.LINK.c.entity == entity,
+            links.LINK.c.external_id.in_(ids),
+            # Followed to its survivor later; looked at again by another run.
+            links.LINK.c.state != str(LinkState.BARRED),
+            or_(links.LINK.c.gone.is_(None), links.LINK.c.state != str(LinkState.ACTIVE)),
+        )
         .values(again=False, detail=0)
     )
 
@@ -340,7 +362,10 @@ def _take(
         if not row.attributes and row.evidence is None:
             more.append(row.external_id)
             continue
-        if link is not None and link.state is not LinkState.ACTIVE and begun is None:
+        if link is not None and link.state is not LinkState.ACTIVE and begun is None and row.evidence is None:
+            if _may_be_back(link, row):
+                link.again = True
+                touched[link.external_id] = link
             continue
         if link is None:
             if row.evidence is not None:
@@ -348,13 +373,16 @@ def _take(
             link = Link(0, None, system, entity, row.external_id, created_at=row.created_at)
             known[row.external_id] = link
         owed = link.detail
+        was = link.state
         kept = _take_row(hub, link, row, fields, maps, taken, begun, fresh_list, now)
         if kept is None:
             continue
+        if was is LinkState.GONE and link.state is LinkState.ACTIVE:
+            _back(conn, link)
         touched[link.external_id] = link
         if kept:
             observations.append(kept)
-        if link.record_id and (kept.get("taken") or (owed and not link.detail)):
+        if link.record_id and (kept.get("taken") or (owed and not link.detail) or was is not link.state):
             dirty.add(str(link.record_id))
     links.save_links(conn, touched.values())
     journal.add_observations(conn, observations)
@@ -378,7 +406,7 @@ def _judge_first(
     overtaken = {
         str(link.record_id)
         for row, fields in shown
-        if (link := known.get(row.external_id)) is not None and link.record_id and _overtakes(link, fields, maps)
+        if (link := known.get(row.external_id)) is not None and link.record_id and _overtakes(link, row, fields, maps)
     }
     if not overtaken:
         return known, shown
@@ -397,8 +425,10 @@ def stays(mapping: FieldMap, old: Json, new: Json) -> bool:
     return old is not UNSET and mapping.keep is not None and mapping.keep(old, new)
 
 
-def _overtakes(link: Link, fields: dict[str, Json], maps: dict[str, FieldMap]) -> bool:
-    """A shadow never steps over a change that nobody judged."""
+def _overtakes(link: Link, row: Row, fields: dict[str, Json], maps: dict[str, FieldMap]) -> bool:
+    """A shadow never steps over a change that nobody judged, and no end does."""
+    if row.evidence is not None:
+        return link.state is LinkState.ACTIVE and any(cell.changed for cell in link.cells.values())
     return any(
         name in link.cells and link.cells[name].changed and link.cells[name].shadow != theirs
         for name, theirs in fields.items()
@@ -510,18 +540,56 @@ def _move(link: Link, row: Row, fresh: dict[str, Json], begun: int | None, now: 
     link.read_at = now
     if link.state is LinkState.GONE and begun is not None:
         link.state = LinkState.ACTIVE
+        link.new_epoch()
+        link.gone = {"kind": "restored", "at": now.isoformat()}
+    elif link.gone and begun is not None and link.gone["kind"] != "restored":
+        link.gone = None
 
 
 def _take_evidence(hub: Hub, link: Link, row: Row, taken: Taken, now: datetime) -> dict[str, Any] | None:
-    """Deletes and merges are recorded: the id is gone or barred; what follows for the record is a later judgement."""
+    """Deletes and merges are recorded: the id is gone or barred; what follows for the record is a later judgement.
+
+    An id that merely is not found may be a moment's trouble there: it is gone when a second run does not find it.
+    """
     evidence = row.evidence
-    if evidence is None or link.state is not LinkState.ACTIVE or link.unsettled:
+    if evidence is None or link.state is LinkState.BARRED:
         return None
-    link.state = LinkState.BARRED if evidence.kind == "merged" else LinkState.GONE
-    link.into = evidence.into
-    link.detail, link.again = 0, False
+    merged = evidence.kind == "merged" and evidence.into is not None and evidence.into != link.external_id
+    if link.state is LinkState.GONE:
+        if not merged and link.again:
+            link.again = False
+            return {}
+        if not merged or (link.gone or {}).get("kind") != "missing":
+            return None
+    if link.unsettled:
+        link.again = True
+        taken.again += 1
+        return _observation(hub, row, {}, now, taken=False)
+    gone = {"kind": evidence.kind, "at": now.isoformat(), "run": hub.run}
+    if evidence.kind == "missing" and (not link.gone or link.gone.get("run") == hub.run):
+        link.gone, link.again = link.gone or gone, True
+        taken.again += 1
+        return {}
+    link.state = LinkState.BARRED if merged else LinkState.GONE
+    link.into = evidence.into if merged else None
+    link.gone = None if merged else gone
+    # A merge is still to be followed to its survivor.
+    link.detail, link.again = 0, merged
     taken.gone += 1
     return _observation(hub, row, {}, now, taken=True)
+
+
+def _may_be_back(link: Link, row: Row) -> bool:
+    """Whether a listing that shows what is gone is a reason to look: an index may show it for a while after its end."""
+    if link.state is not LinkState.GONE or not row.attributes:
+        return False
+    return row.channel is Channel.LIST or (row.stamp is not None and (link.stamp is None or row.stamp > link.stamp))
+
+
+def _back(conn: Connection, link: Link) -> None:
+    """What came back belongs to its record again, unless something else took its place there meanwhile."""
+    if link.record_id and link.system in links.active_systems(conn, [link.record_id]).get(str(link.record_id), set()):
+        link.record_id, link.gone = None, None
 
 
 def _observation(hub: Hub, row: Row, fields: dict[str, Json], now: datetime, *, taken: bool) -> dict[str, Any]:

@@ -79,6 +79,9 @@ def _push_batch(hub: Hub, system: System, entity: Entity, step: Step) -> bool:
     if _read_first(hub, system, entity, intents, step):
         judge_all(hub, entity, step)
         return True
+    if _read_before_delete(hub, system, entity, intents, step):
+        judge_all(hub, entity, step)
+        return True
     intents = _look_up_creates(hub, system, entity, intents, step)
     if not intents:
         judge_all(hub, entity, step)
@@ -110,6 +113,28 @@ def _read_first(hub: Hub, system: System, entity: Entity, intents: Sequence[Inte
     hub.did(system, f"fenced:{entity}", len(stale))
     step.count("fenced_reads", pull.fetch(hub, system, entity, stale, judge_now(hub, entity), lane=Lane.DELTA))
     return True
+
+
+def _read_before_delete(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], step: Step) -> bool:
+    """A delete goes out right after a fenced read that equals the shadow; True when the read showed something else."""
+    doomed = [intent.link_id for intent in intents if intent.verb is Verb.DELETE and intent.link_id is not None]
+    if not doomed:
+        return False
+    with hub.ledger.read() as conn:
+        before = links.links_by_id(conn, doomed)
+    ids = [link.external_id for link in before.values()]
+    hub.did(system, f"fenced:{entity}", len(ids))
+    step.count("fenced_reads", pull.fetch(hub, system, entity, ids, judge_now(hub, entity), lane=Lane.DELTA))
+    with hub.ledger.read() as conn:
+        now = links.links_by_id(conn, doomed)
+    return any(_moved(link, now.get(number)) for number, link in before.items())
+
+
+def _moved(before: Link, now: Link | None) -> bool:
+    if now is None or now.state is not before.state or now.again or now.gone:
+        return True
+    shown = {name: cell.shadow for name, cell in before.cells.items()}
+    return shown != {name: cell.shadow for name, cell in now.cells.items()}
 
 
 def _composed(hub: Hub, intent: Intent) -> bool:
