@@ -13,7 +13,7 @@ from datetime import datetime
 from sync_platform.connectors.hubspot_batches import Batches
 from sync_platform.connectors.hubspot_calls import REAL_URL, Calls
 from sync_platform.connectors.hubspot_reads import BATCH_MAX, Reads
-from sync_platform.connectors.hubspot_rows import EMAILS, KIND, MARKER, chunks, read_row, wanted_properties
+from sync_platform.connectors.hubspot_rows import EMAILS, KIND, MARKER, absorbed, chunks, read_row, wanted_properties
 from sync_platform.connectors.hubspot_search import LIST_PAGE, SEARCH_PAGE, Feeds
 from sync_platform.connectors.hubspot_setup import SetUp
 from sync_platform.connectors.hubspot_tickets import Tickets
@@ -43,9 +43,11 @@ _FEEDS = (
     Feed("contacts", Entity.CUSTOMER, "ascending"),
     Feed("contacts.look", Entity.CUSTOMER, "window"),
     Feed("contacts.list", Entity.CUSTOMER, "list", first_load=True),
+    Feed("contacts.archived", Entity.CUSTOMER, "removed"),
     Feed("tickets", Entity.TICKET, "ascending"),
     Feed("tickets.look", Entity.TICKET, "window"),
     Feed("tickets.list", Entity.TICKET, "list", first_load=True),
+    Feed("tickets.archived", Entity.TICKET, "removed"),
 )
 
 
@@ -66,7 +68,9 @@ class HubSpotConnector:
     system = System.HUBSPOT
     limits: tuple[Limit, ...] = LIMITS
     batch_size: Mapping[tuple[Entity, Verb], int] = {(entity, verb): BATCH_MAX for entity in ENTITIES for verb in Verb}
-    page_size: Mapping[str, int] = {feed.name: LIST_PAGE if feed.kind == "list" else SEARCH_PAGE for feed in _FEEDS}
+    page_size: Mapping[str, int] = {
+        feed.name: LIST_PAGE if feed.kind in ("list", "removed") else SEARCH_PAGE for feed in _FEEDS
+    }
 
     def __init__(
         self,
@@ -110,6 +114,7 @@ class HubSpotConnector:
         """Read by id in batches; an id that is not answered is read alone, which tells merged, archived and missing."""
         for chunk in chunks(list(dict.fromkeys(ids)), BATCH_MAX):
             rows = {row.external_id: row for row in self._reads.plain(entity, chunk, lane)}
+            yield from absorbed(list(rows.values()))
             yield from self._reads.tied(entity, [rows[one] for one in chunk if one in rows], lane)
             for one in chunk:
                 if one not in rows:
