@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from sync_platform import __version__
+from sync_platform import __version__, cli_forget
 from sync_platform import cli_words as words
 from sync_platform.errors import AnotherCycleRuns, Misconfigured, SyncError
 from sync_platform.settings import Settings
@@ -274,6 +274,9 @@ def sandbox(
     except (OSError, ValueError) as error:
         raise Misconfigured(f"the sandbox: {error}", remedy="See `sync-platform sandbox --help`.") from None
     return words.DONE
+
+
+cli_forget.register(app)
 
 
 def run(args: Sequence[str]) -> int:

@@ -23,7 +23,7 @@ from sync_platform.ledger.database import Ledger, get_meta, set_meta
 from sync_platform.ledger.lease import Lease
 from sync_platform.ledger.tables import CallRow, RunRow
 from sync_platform.settings import Settings
-from sync_platform.sync import pull, push, reconcile
+from sync_platform.sync import keep_out, pull, push, reconcile
 from sync_platform.sync.accounting import Standing, bounds_of, lag_s, spent_since
 from sync_platform.sync.hub import LOADED, Hub, Progress, Step, Timing, touches
 from sync_platform.sync.names import chosen
@@ -93,6 +93,7 @@ def open_hub(
             chosen=chosen_records,
             directories=directories,
             unreached=unreached,
+            keep_out=keep_out.load(ledger, settings.secret(keep_out.KEY)),
             troubled=set(unreached),
             progress=progress or (lambda _progress: None),
             flush=lambda system: sides.budgets[system].flush(),

@@ -17,6 +17,7 @@ from sync_platform.errors import SyncError
 from sync_platform.ledger import links, outbox
 from sync_platform.ledger.database import Ledger, get_meta
 from sync_platform.ledger.tables import CursorRow
+from sync_platform.sync.keep_out import KeepOut
 
 CURSOR = CursorRow.__table__  # type: ignore[attr-defined]
 
@@ -99,6 +100,8 @@ class Hub:
     troubled: set[System] = field(default_factory=set)
     # Sides that did not say who they are when the run began: nothing is read or written there in this run.
     unreached: Mapping[System, SyncError] = field(default_factory=dict)
+    # Who was forgotten and stays out; None while nobody was.
+    keep_out: KeepOut | None = None
     work: dict[System, dict[str, int]] = field(default_factory=dict)
     walks: list[tuple[System, Feed, int]] = field(default_factory=list)
     paces: dict[str, tuple[float, int]] = field(default_factory=dict)

@@ -329,6 +329,8 @@ def take(
     `begun` is the ledger number at which a fenced read began. Rows of several entities may be mixed.
     """
     taken = Taken()
+    if hub.keep_out is not None:
+        rows = hub.keep_out.let_in(rows, hub.lexicon)
     for entity in dict.fromkeys(row.entity for row in rows):
         _take(hub, conn, system, entity, [row for row in rows if row.entity is entity], judge, taken, begun, fresh_list)
     return taken
