@@ -34,7 +34,7 @@ FORMS = {
 
 
 def policy_with(**systems: dict[str, str]) -> Policy:
-    """The default policy; customers are created everywhere, and a system may say more: `gorgias={"delete": "delete"}`."""
+    """The default policy with customers everywhere; a system may say more: `gorgias={"delete": "delete"}`."""
     shipped = files("sync_platform").joinpath("policy.yaml").read_text(encoding="utf-8")
     head, customer, ticket = shipped.partition("\nticket:")
     for system in SYSTEMS:
