@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from sync_platform import __version__, cli_forget
+from sync_platform import __version__, cli_forget, cli_restored
 from sync_platform import cli_words as words
 from sync_platform.errors import AnotherCycleRuns, Misconfigured, SyncError
 from sync_platform.settings import Settings
@@ -277,6 +277,7 @@ def sandbox(
 
 
 cli_forget.register(app)
+cli_restored.register(app)
 
 
 def run(args: Sequence[str]) -> int:

@@ -102,6 +102,8 @@ class Hub:
     unreached: Mapping[System, SyncError] = field(default_factory=dict)
     # Who was forgotten and stays out; None while nobody was.
     keep_out: KeepOut | None = None
+    # The ledger was put back from a backup then: older records may have objects that it does not know.
+    restored_at: datetime | None = None
     work: dict[System, dict[str, int]] = field(default_factory=dict)
     walks: list[tuple[System, Feed, int]] = field(default_factory=list)
     paces: dict[str, tuple[float, int]] = field(default_factory=dict)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.sync.memory_desk import CUSTOMER, E, G, H, MemoryDesk, policy_with
+from sync_platform.connectors.protocol import Outcome, Receipt
+from tests.sync.memory_desk import CUSTOMER, FORMS, TICKET, E, G, H, MemoryDesk, policy_with
 
 ADA, BEA = ("Ada Brook", "ada@example.com"), ("Bea Brook", "bea@example.com")
 
@@ -68,6 +69,70 @@ def test_a_survivor_that_was_never_seen_takes_the_place_of_the_old_id(tmp_path):
     desk.cycles(4)
     assert desk.records() == before
     assert {("hubspot", ada[H], "barred"), ("hubspot", new, "active")} <= desk.links()
+    assert counted(desk) == {"gorgias": 1, "hubspot": 1, "erp": 1}
+    desk.assert_quiet()
+
+
+def test_tickets_of_the_one_who_was_merged_away_belong_to_the_one_who_lives_on(tmp_path):
+    desk = MemoryDesk(tmp_path)
+    ada, bea = desk.person(*ADA), desk.person(*BEA)
+    case = desk.systems[E].put(TICKET, {"subject": "Where is my lamp", "customer_id": bea[E], "status": "new"})
+    desk.cycles()
+    for system in (G, H, E):
+        desk.systems[system].merge(CUSTOMER, bea[system], ada[system])
+    desk.systems[E].edit(TICKET, case, {"customer_id": ada[E]})
+    desk.cycles(4)
+    customer = {"gorgias": "customer_id", "hubspot": "contact", "erp": "customer_id"}
+    for system in (G, H, E):
+        (ticket,) = desk.live(system, TICKET).values()
+        assert str(ticket[customer[system]]) == ada[system]
+    assert counted(desk) == {"gorgias": 1, "hubspot": 1, "erp": 1}
+    desk.assert_quiet()
+
+
+def test_14_a_twin_of_one_whose_id_vanished_without_a_word_takes_its_place(tmp_path):
+    """Gorgias said nothing of the merge: the old id is not found, and its address is at another customer."""
+    desk = MemoryDesk(tmp_path)
+    ada = desk.person(*ADA)
+    desk.cycles()
+    before = desk.records()
+    del desk.systems[G].things[CUSTOMER, ada[G]]
+    new = desk.systems[G].put(CUSTOMER, {**FORMS[G](*ADA), "phones": ["+14155550132"]}, "900")
+    desk.cycles(4)
+    assert {("gorgias", ada[G], "barred"), ("gorgias", new, "active")} <= desk.links()
+    assert desk.records() == before
+    assert not desk.sql("SELECT id FROM review WHERE state = 'open'")
+    assert desk.live(E)[ada[E]]["phone"] == "+14155550132"
+    desk.assert_quiet()
+
+
+def test_a_merge_that_is_seen_while_a_write_is_unsettled_is_followed_afterwards(tmp_path):
+    desk = MemoryDesk(tmp_path)
+    ada, bea = desk.person(*ADA), desk.person(*BEA, G, H)
+    desk.cycles()
+    world = desk.systems[E]
+    real = type(world)
+
+    class Mute(real):
+        """It takes every write and answers none."""
+
+        __slots__ = ()
+
+        def apply(self, changes, *, lane):
+            for change in changes:
+                list(super().apply([change], lane=lane))
+                yield Receipt(change.token, Outcome.UNKNOWN, change.external_id)
+
+    world.__class__ = Mute
+    desk.systems[H].edit(CUSTOMER, bea[H], {"company": "Copper Lamp"})
+    desk.cycle()
+    assert desk.sql("SELECT id FROM intent WHERE state = 'unknown'")
+    theirs = next(one for one, shown in desk.live(E).items() if shown["email"] == BEA[1])
+    for system, old in ((G, bea[G]), (H, bea[H]), (E, theirs)):
+        desk.systems[system].merge(CUSTOMER, old, ada[system])
+    world.__class__ = real
+    desk.cycles(5)
+    assert len(desk.records()) == 1
     assert counted(desk) == {"gorgias": 1, "hubspot": 1, "erp": 1}
     desk.assert_quiet()
 
