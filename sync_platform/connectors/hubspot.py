@@ -13,7 +13,7 @@ from datetime import datetime
 from sync_platform.connectors.hubspot_batches import Batches
 from sync_platform.connectors.hubspot_calls import REAL_URL, Calls
 from sync_platform.connectors.hubspot_reads import BATCH_MAX, Reads
-from sync_platform.connectors.hubspot_rows import EMAILS, KIND, MARKER, absorbed, chunks, read_row, wanted_properties
+from sync_platform.connectors.hubspot_rows import EMAILS, KIND, MARKER, chunks, read_row, wanted_properties
 from sync_platform.connectors.hubspot_search import LIST_PAGE, SEARCH_PAGE, Feeds
 from sync_platform.connectors.hubspot_setup import SetUp
 from sync_platform.connectors.hubspot_tickets import Tickets
@@ -114,7 +114,6 @@ class HubSpotConnector:
         """Read by id in batches; an id that is not answered is read alone, which tells merged, archived and missing."""
         for chunk in chunks(list(dict.fromkeys(ids)), BATCH_MAX):
             rows = {row.external_id: row for row in self._reads.plain(entity, chunk, lane)}
-            yield from absorbed(list(rows.values()))
             yield from self._reads.tied(entity, [rows[one] for one in chunk if one in rows], lane)
             for one in chunk:
                 if one not in rows:

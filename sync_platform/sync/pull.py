@@ -7,7 +7,7 @@ is right. News comes before backfill; backfill gives way at every page.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from sync_platform.errors import Retryable, SyncError
 from sync_platform.ledger import journal, links
 from sync_platform.ledger.database import insert_for, number
 from sync_platform.sync import vanished
+from sync_platform.sync.evidence import Taken, may_be_back, observation, take_back, take_evidence
 from sync_platform.sync.hub import CURSOR, Hub, Step
 
 # Systems whose lists hide attributes that only a read by id shows (Gorgias: channels are absent from list rows [rec]).
@@ -34,17 +35,6 @@ PARTS = {"first_message", "score"}
 # None: nothing may be judged now (a plan); what would overtake an unjudged change is then read again later.
 Judge = Callable[[Connection, Iterable[str]], None] | None
 Shown = Sequence[tuple[Row, dict[str, Json]]]
-
-
-@dataclass(slots=True)
-class Taken:
-    """What one page changed."""
-
-    observed: int = 0
-    ignored: int = 0
-    again: int = 0
-    gone: int = 0
-    dirty: set[str] = field(default_factory=set)
 
 
 def pull(hub: Hub, system: System, entity: Entity, judge: Judge, *, full: bool = False) -> Step:
@@ -365,7 +355,7 @@ def _take(
             more.append(row.external_id)
             continue
         if link is not None and link.state is not LinkState.ACTIVE and begun is None and row.evidence is None:
-            if _may_be_back(link, row):
+            if may_be_back(link, row):
                 link.again = True
                 touched[link.external_id] = link
             continue
@@ -380,7 +370,7 @@ def _take(
         if kept is None:
             continue
         if was is LinkState.GONE and link.state is LinkState.ACTIVE:
-            _back(conn, link)
+            take_back(conn, link)
         touched[link.external_id] = link
         if kept:
             observations.append(kept)
@@ -451,7 +441,7 @@ def _take_row(
 ) -> dict[str, Any] | None:
     """One row against its link. None: nothing to save; {}: save the link; else also keep this observation."""
     if row.evidence is not None:
-        return _take_evidence(hub, link, row, taken, now)
+        return take_evidence(hub, link, row, taken, now)
     fresh = {
         name: theirs
         for name, theirs in fields.items()
@@ -463,7 +453,7 @@ def _take_row(
     if verdict == "later":
         link.again = True
         taken.again += 1
-        return _observation(hub, row, fresh, now, taken=False)
+        return observation(hub, row, fresh, now, taken=False)
     if verdict == "ignore":
         taken.ignored += 1
         return None
@@ -479,7 +469,7 @@ def _take_row(
     if not fresh:
         return {}
     taken.observed += 1
-    return _observation(hub, row, fresh, now, taken=True)
+    return observation(hub, row, fresh, now, taken=True)
 
 
 def _order(link: Link, row: Row, differs: bool, begun: int | None) -> str:
@@ -546,67 +536,3 @@ def _move(link: Link, row: Row, fresh: dict[str, Json], begun: int | None, now: 
         link.gone = {"kind": "restored", "at": now.isoformat()}
     elif link.gone and begun is not None and link.gone["kind"] != "restored":
         link.gone = None
-
-
-def _take_evidence(hub: Hub, link: Link, row: Row, taken: Taken, now: datetime) -> dict[str, Any] | None:
-    """Deletes and merges are recorded: the id is gone or barred; what follows for the record is a later judgement.
-
-    An id that merely is not found may be a moment's trouble there: it is gone when a second run does not find it.
-    """
-    evidence = row.evidence
-    if evidence is None or link.state is LinkState.BARRED:
-        return None
-    merged = evidence.kind == "merged" and evidence.into is not None and evidence.into != link.external_id
-    if link.state is LinkState.GONE:
-        if not merged and link.again:
-            link.again = False
-            return {}
-        if not merged or (link.gone or {}).get("kind") != "missing":
-            return None
-    if link.unsettled:
-        link.again = True
-        taken.again += 1
-        return _observation(hub, row, {}, now, taken=False)
-    gone = {"kind": evidence.kind, "at": now.isoformat(), "run": hub.run}
-    if evidence.kind == "missing" and (not link.gone or link.gone.get("run") == hub.run):
-        link.gone, link.again = link.gone or gone, True
-        taken.again += 1
-        return {}
-    link.state = LinkState.BARRED if merged else LinkState.GONE
-    link.into = evidence.into if merged else None
-    link.gone = None if merged else gone
-    # A merge is still to be followed to its survivor.
-    link.detail, link.again = 0, merged
-    taken.gone += 1
-    return _observation(hub, row, {}, now, taken=True)
-
-
-def _may_be_back(link: Link, row: Row) -> bool:
-    """Whether a listing that shows what is gone is a reason to look: an index may show it for a while after its end."""
-    if link.state is not LinkState.GONE or not row.attributes:
-        return False
-    return row.channel is Channel.LIST or (row.stamp is not None and (link.stamp is None or row.stamp > link.stamp))
-
-
-def _back(conn: Connection, link: Link) -> None:
-    """What came back belongs to its record again, unless something else took its place there meanwhile."""
-    if link.record_id and link.system in links.active_systems(conn, [link.record_id]).get(str(link.record_id), set()):
-        link.record_id, link.gone = None, None
-
-
-def _observation(hub: Hub, row: Row, fields: dict[str, Json], now: datetime, *, taken: bool) -> dict[str, Any]:
-    evidence = {"kind": row.evidence.kind, "into": row.evidence.into} if row.evidence else None
-    return {
-        "system": str(row.system),
-        "entity": str(row.entity),
-        "external_id": row.external_id,
-        "fields": fields,
-        "mapping_version": hub.mapping_version,
-        "source_stamp": row.stamp,
-        "row_version": row.version,
-        "observed_at": now,
-        "channel": str(row.channel),
-        "evidence": evidence,
-        "taken": taken,
-        "run": hub.run,
-    }
