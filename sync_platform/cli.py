@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from sync_platform import __version__, cli_desk, cli_plans, cli_policy
+from sync_platform import __version__, cli_desk, cli_forget, cli_plans, cli_policy, cli_restored
 from sync_platform import cli_words as words
 from sync_platform.errors import AnotherCycleRuns, Misconfigured, SyncError
 from sync_platform.settings import Settings
@@ -284,6 +284,8 @@ def sandbox(
 app.add_typer(cli_plans.app)
 cli_desk.register(app)
 cli_policy.register(app)
+cli_forget.register(app)
+cli_restored.register(app)
 
 
 def run(args: Sequence[str]) -> int:

@@ -23,6 +23,7 @@ COMMANDS = [
     *["approve", "drop", "undo", "pause", "resume"],
 ]
 COMMANDS += ["reviews", "parked", "link", "unlink", "policy"]
+COMMANDS += ["forget", "restored"]
 CANARY = "canary.ada@example.com"
 SUMMARY = {
     "run": "r1",

@@ -65,6 +65,9 @@ class Writer:
             (Entity.TICKET, Verb.UPDATE): self._changed_ticket,
             (Entity.CUSTOMER, Verb.DELETE): self._delete,
             (Entity.TICKET, Verb.DELETE): self._delete,
+            # A delete is for good here [doc].
+            (Entity.CUSTOMER, Verb.ERASE): self._delete,
+            (Entity.TICKET, Verb.ERASE): self._delete,
         }
         self._landed = False
         try:

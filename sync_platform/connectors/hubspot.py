@@ -44,9 +44,11 @@ _FEEDS = (
     Feed("contacts", Entity.CUSTOMER, "ascending"),
     Feed("contacts.look", Entity.CUSTOMER, "window"),
     Feed("contacts.list", Entity.CUSTOMER, "list", first_load=True),
+    Feed("contacts.archived", Entity.CUSTOMER, "removed"),
     Feed("tickets", Entity.TICKET, "ascending"),
     Feed("tickets.look", Entity.TICKET, "window"),
     Feed("tickets.list", Entity.TICKET, "list", first_load=True),
+    Feed("tickets.archived", Entity.TICKET, "removed"),
 )
 
 
@@ -67,7 +69,9 @@ class HubSpotConnector:
     system = System.HUBSPOT
     limits: tuple[Limit, ...] = LIMITS
     batch_size: Mapping[tuple[Entity, Verb], int] = {(entity, verb): BATCH_MAX for entity in ENTITIES for verb in Verb}
-    page_size: Mapping[str, int] = {feed.name: LIST_PAGE if feed.kind == "list" else SEARCH_PAGE for feed in _FEEDS}
+    page_size: Mapping[str, int] = {
+        feed.name: LIST_PAGE if feed.kind in ("list", "removed") else SEARCH_PAGE for feed in _FEEDS
+    }
 
     def __init__(
         self,

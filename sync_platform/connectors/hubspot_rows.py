@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sync_platform.core.records import Channel, Entity, Json, Row, System
+from sync_platform.core.records import Channel, Entity, Evidence, Json, Row, System
 
 MARKER = "sync_id"
 CONTACT_ATTRIBUTES = (
@@ -144,6 +144,19 @@ def row_of(entity: Entity, found: Mapping[str, Any], channel: Channel) -> Row:
         carry={"merged": merged} if merged else None,
         created_at=moment(found.get("createdAt")) or moment(properties.get("createdate")),
     )
+
+
+def absorbed(rows: Iterable[Row]) -> list[Row]:
+    """That ids were merged away, as their survivors tell: no feed and no archived listing shows them [code]."""
+    out: list[Row] = []
+    for row in rows:
+        merged = row.carry.get("merged", ()) if isinstance(row.carry, dict) else ()
+        for old in merged:
+            # A survivor that kept its id lists itself.
+            if old != row.external_id:
+                evidence = Evidence("merged", row.external_id)
+                out.append(Row(System.HUBSPOT, row.entity, old, {}, row.channel, stamp=row.stamp, evidence=evidence))
+    return out
 
 
 def read_row(entity: Entity, found: Any, channel: Channel) -> tuple[Row | None, tuple[str, str] | None]:

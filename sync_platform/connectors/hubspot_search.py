@@ -27,10 +27,18 @@ from datetime import datetime
 from typing import Any
 
 from sync_platform.connectors.hubspot_calls import SEARCH, Answer, Calls
-from sync_platform.connectors.hubspot_rows import KIND, MODIFIED, milliseconds, moment, read_row, wanted_properties
+from sync_platform.connectors.hubspot_rows import (
+    KIND,
+    MODIFIED,
+    absorbed,
+    milliseconds,
+    moment,
+    read_row,
+    wanted_properties,
+)
 from sync_platform.connectors.hubspot_ties import Ties, with_contact
 from sync_platform.connectors.protocol import Cursor, Feed, Known, Page
-from sync_platform.core.records import Channel, Entity, Json, Lane, Row
+from sync_platform.core.records import Channel, Entity, Evidence, Json, Lane, Row
 
 SEARCH_PAGE = 200
 LIST_PAGE = 100
@@ -123,14 +131,15 @@ class Feeds:
 
     def pull(self, feed: Feed, cursor: Cursor, *, lane: Lane, known: Known | None = None) -> Page:
         """One page of any feed."""
-        if feed.kind == "list":
+        if feed.kind in ("list", "removed"):
             return self._list(feed, cursor, lane)
         page = self._look(feed, cursor, lane) if feed.kind == "window" else self._changes(feed, cursor, lane)
+        merged = absorbed(page.rows)
         if feed.entity is not Entity.TICKET or not page.rows:
-            return page
+            return replace(page, rows=[*merged, *page.rows]) if merged else page
         rows, unread = self.ties.shown(page.rows, lane, known)
         bad = [*page.bad, *((one, "its contacts were not answered") for one in sorted(unread))]
-        return replace(page, rows=rows, bad=bad)
+        return replace(page, rows=[*merged, *rows], bad=bad)
 
     def start(self, feed: Feed, cursor: Cursor | None, now: datetime) -> Cursor:
         """A new walk, or the unfinished one. The second look's upper end is fixed here."""
@@ -257,8 +266,9 @@ class Feeds:
     # the full list
 
     def _list(self, feed: Feed, cursor: Cursor, lane: Lane) -> Page:
-        named: dict[str, Any] = {"limit": LIST_PAGE, "properties": wanted_properties(feed.entity)}
-        if feed.entity is Entity.TICKET:
+        archived = feed.kind == "removed"
+        named: dict[str, Any] = {"limit": LIST_PAGE, "properties": wanted_properties(feed.entity), "archived": archived}
+        if feed.entity is Entity.TICKET and not archived:
             named["associations"] = ["contacts"]
         if cursor.walk:
             named["after"] = cursor.walk["after"]
@@ -271,9 +281,12 @@ class Feeds:
             if row is None:
                 bad.append(trouble or ("?", "unreadable"))
                 continue
-            if feed.entity is Entity.TICKET:
+            if archived:
+                row = replace(row, attributes={}, carry=None, evidence=Evidence("archived"))
+            elif feed.entity is Entity.TICKET:
                 row = with_contact(row, _listed_contacts(one))
             rows.append(row)
+        rows = [*absorbed(rows), *rows]
         after = ((answer.body.get("paging") or {}).get("next") or {}).get("after")
         if after is None:
             return Page(rows, Cursor("listed"), complete=True, bad=bad)

@@ -18,6 +18,7 @@ from sync_platform.connectors.hubspot_batches import (
     properties_of,
     receipt_of,
     refusal,
+    stopped,
     update_input,
     upsert_input,
 )
@@ -50,7 +51,9 @@ class Writes:
                 groups.setdefault((change.entity, change.verb), []).append(change)
         for (entity, verb), group in groups.items():
             for chunk in _distinct(group):
-                if verb is Verb.DELETE:
+                if verb is Verb.ERASE and entity is Entity.CUSTOMER:
+                    yield from (self._erase(change, lane) for change in chunk)
+                elif verb in (Verb.DELETE, Verb.ERASE):
                     yield from self._archive(entity, chunk, lane)
                 elif entity is Entity.CUSTOMER:
                     yield from self._write_contacts(verb, chunk, lane)
@@ -95,6 +98,20 @@ class Writes:
                 yield receipt_of(change, batch)
             else:
                 yield Receipt(change.token, Outcome.DONE, change.external_id)
+
+    def _erase(self, change: Change, lane: Lane) -> Receipt:
+        """For good, past the recycle bin; contacts only [spec]. An id that is unknown already is what was asked for."""
+        api = self.calls.client.crm.contacts.basic_api
+        body = {"objectId": change.external_id}
+        try:
+            self.calls.run(api.purge, body, lane=lane, purpose="write", repeat=Repeat.IDEMPOTENT)
+        except NotFound:
+            pass
+        except Rejected as error:
+            return refusal(change, change.external_id, complained(error))
+        except Retryable as error:
+            return stopped(change, error)
+        return Receipt(change.token, Outcome.DONE, change.external_id)
 
     # further addresses
 

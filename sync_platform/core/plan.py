@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from sync_platform.core.endings import to_delete
 from sync_platform.core.mappings import AWAITS_CUSTOMER, NO_COUNTERPART
 from sync_platform.core.normalize import blank
 from sync_platform.core.policy import SystemPolicy
@@ -46,6 +47,9 @@ class Planned:
 def plan(scene: Scene, facts: Facts) -> Planned:
     """The writes owed for one merged record; at most one for each system, none where one is unsettled."""
     out = Planned()
+    if scene.record.tombstone:
+        _plan_deletes(scene, facts, out)
+        return out
     linked = {link.system: link for link in scene.links}
     for system, policy in scene.policy.systems.items():
         link = linked.get(system)
@@ -56,6 +60,27 @@ def plan(scene: Scene, facts: Facts) -> Planned:
         elif system not in facts.ever_linked:
             _plan_create(scene, system, policy, facts, out)
     return out
+
+
+def _plan_deletes(scene: Scene, facts: Facts, out: Planned) -> None:
+    """What ended is not kept equal any more; where the policy says so, what is left of it is deleted as well."""
+    for link in to_delete(scene.record.tombstone, scene.links):
+        refused = facts.parked.get((link.system, "*")) == payload_hash({})
+        if refused or link.unsettled or link.system in facts.unsettled:
+            continue
+        out.writes.append(
+            PlannedWrite(
+                record_id=scene.record.id,
+                system=link.system,
+                entity=link.entity,
+                verb=Verb.DELETE,
+                values={},
+                pre={name: cell.shadow for name, cell in link.cells.items() if not cell.unread},
+                numbers={"*": scene.record.decided.get("*", 0)},
+                link_id=link.id,
+                external_id=link.external_id,
+            )
+        )
 
 
 def owed(scene: Scene, link: Link, name: str) -> bool:
@@ -73,6 +98,9 @@ def _plan_update(scene: Scene, link: Link, facts: Facts, out: Planned) -> None:
     values: dict[str, Json] = {}
     for name, mapping in scene.maps[link.system].items():
         if name not in scene.policy.fields or mapping.mode != "both":
+            continue
+        if mapping.match and scene.record.twin:
+            # Somebody else may hold it there: what tells two people apart does not travel while that is asked.
             continue
         if owed(scene, link, name):
             image = scene.put(link, name, scene.record.fields.get(name))

@@ -23,6 +23,8 @@ RULE_WORDS = ("newest", "opt_out", "review", "union")
 RULE_KEYS = ("owner", "rank", "max", "own")
 CREATE = ("always", "when_ticket", "never")
 DELETE = ("ignore", "unlink", "archive", "delete")
+RECREATE = ("never", "later_edit")
+ERASE = ("delete", "ledger")
 TOLERANCE_S = 2.0
 BRAKE_ABSOLUTE = 500
 BRAKE_SHARE = 0.1
@@ -80,11 +82,17 @@ class FieldPolicy:
 
 @dataclass(frozen=True, slots=True)
 class SystemPolicy:
-    """One system: when objects are created there, what a delete there means, whether tickets may be closed there."""
+    """One system: when objects are created there, what a delete there means, whether tickets may be closed there.
+
+    `recreate`: never, or `later_edit` (what was deleted there comes back when somebody edits it elsewhere afterwards);
+    `erase`: what `forget` may do there: delete for good, or nothing (`ledger`: only our own ledger is purged).
+    """
 
     create: str
     delete: str
     allow_close: bool
+    recreate: str = "never"
+    erase: str = "delete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,21 +282,25 @@ def _systems(reading: Reading, node: Node | None, entity: Entity) -> dict[System
     keys = reading.mapping(node, path, SYSTEMS) if node is not None else {}
     out: dict[System, SystemPolicy] = {}
     for system in SYSTEMS:
-        create, delete, allow_close = "always", "ignore", False
+        create, delete, allow_close, recreate, erase = "always", "ignore", False, "never", "delete"
         if system in keys:
             where = f"{path}.{system}"
-            said = reading.mapping(keys[system], where, ("create", "delete", "allow_close"))
+            said = reading.mapping(keys[system], where, ("create", "delete", "allow_close", "recreate", "erase"))
             choices = CREATE if entity is Entity.CUSTOMER else ("always", "never")
             if "create" in said:
                 create = reading.word(said["create"], f"{where}.create", choices) or create
             if "delete" in said:
                 delete = reading.word(said["delete"], f"{where}.delete", DELETE) or delete
+            if "recreate" in said:
+                recreate = reading.word(said["recreate"], f"{where}.recreate", RECREATE) or recreate
+            if "erase" in said:
+                erase = reading.word(said["erase"], f"{where}.erase", ERASE) or erase
             if "allow_close" in said:
                 allow_close = reading.flag(said["allow_close"], f"{where}.allow_close")
                 if (system, entity) != (System.GORGIAS, Entity.TICKET):
                     what = "only closing a ticket in Gorgias can send a survey"
                     reading.wrong(said["allow_close"], f"{where}.allow_close", what, "Take it out.")
-        out[system] = SystemPolicy(create, delete, allow_close)
+        out[system] = SystemPolicy(create, delete, allow_close, recreate, erase)
     return out
 
 

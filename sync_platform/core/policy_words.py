@@ -19,9 +19,9 @@ _CREATED = {
 }
 _DELETED = {
     "ignore": "a delete there changes nothing elsewhere",
-    "unlink": "a delete there ends the link",
-    "archive": "a delete there archives it elsewhere",
-    "delete": "a delete there deletes it elsewhere",
+    "unlink": "after a delete there the others stay as they are and are kept equal no more",
+    "archive": "after a delete there HubSpot puts it into its bin, the others are kept equal no more",
+    "delete": "a delete there deletes it elsewhere, unless somebody edited it there",
 }
 
 
@@ -91,7 +91,9 @@ def _rule(rule: Rule) -> str:
 def _systems(one: EntityPolicy) -> Iterable[str]:
     for system, said in one.systems.items():
         closing = "; tickets may be closed there, which can send a survey" if said.allow_close else ""
-        yield f"{CALLED[system]}: {_CREATED[said.create]}; {_DELETED[said.delete]}{closing}"
+        anew = "; it is made anew there for a later edit elsewhere" if said.recreate == "later_edit" else ""
+        kept = "; `forget` deletes nothing there" if said.erase == "ledger" else ""
+        yield f"{CALLED[system]}: {_CREATED[said.create]}; {_DELETED[said.delete]}{anew}{kept}{closing}"
 
 
 def _row(canonical: str, cells: Mapping[System, Json]) -> str:

@@ -82,6 +82,8 @@ class Verb(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
+    # For good, past any recycle bin; only somebody's wish to be forgotten asks for it.
+    ERASE = "erase"
 
 
 class IntentState(StrEnum):
@@ -222,7 +224,12 @@ class Cell:
 
 @dataclass(slots=True)
 class Link:
-    """record ↔ (system, external id) with everything believed about that object."""
+    """record ↔ (system, external id) with everything believed about that object.
+
+    `gone` is what is known of its end: kind (deleted, archived, missing, by_us, or restored), at, run, edited (somebody
+    changed the record elsewhere without knowing of the end, or after it) and judged (what followed; None: nothing yet).
+    On an active link it is a suspicion, or that it came back.
+    """
 
     id: int
     record_id: RecordId | None
@@ -243,12 +250,17 @@ class Link:
     awaits: str | None = None
     into: str | None = None
     marker: str | None = None
+    gone: dict[str, Json] | None = None
 
     def cell(self, name: str) -> Cell:
         """The cell of a field, made on first use."""
         if name not in self.cells:
             self.cells[name] = Cell()
         return self.cells[name]
+
+    def new_epoch(self) -> None:
+        """What it shows was never judged as this record's: nothing of it is a change, the first-link rule speaks."""
+        self.cells = {name: Cell(cell.shadow) for name, cell in self.cells.items() if not cell.unread}
 
 
 @dataclass(frozen=True, slots=True)

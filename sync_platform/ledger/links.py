@@ -53,6 +53,7 @@ def _link(row: Any) -> Link:
         awaits=row.awaits,
         into=row.into,
         marker=row.marker,
+        gone=row.gone,
     )
 
 
@@ -75,6 +76,7 @@ def _link_values(link: Link) -> dict[str, Any]:
         "detail": link.detail,
         "again": link.again,
         "awaits": link.awaits,
+        "gone": link.gone,
     }
 
 
@@ -211,6 +213,27 @@ def save_judged(conn: Connection, links: Iterable[Link]) -> None:
         conn.execute(statement.values(cells=bindparam("b_cells"), awaits=bindparam("b_awaits")), rows)
 
 
+def save_gone(conn: Connection, links: Iterable[Link]) -> None:
+    """Write what is known and was judged of the end of stored links."""
+    rows = [{"b_id": link.id, "b_gone": link.gone} for link in links]
+    if rows:
+        conn.execute(update(LINK).where(LINK.c.id == bindparam("b_id")).values(gone=bindparam("b_gone")), rows)
+
+
+def to_follow(conn: Connection, entity: Entity) -> list[Link]:
+    """Links that were merged away and whose survivor was not followed yet, oldest first."""
+    rows = conn.execute(
+        select(LINK).where(IS_AGAIN, LINK.c.entity == entity, LINK.c.state == str(LinkState.BARRED)).order_by(LINK.c.id)
+    )
+    return [_link(row) for row in rows]
+
+
+def ask_again(conn: Connection, ids: Iterable[int]) -> None:
+    """These links are to be read by id."""
+    for chunk in in_chunks(sorted(set(ids)), CHUNK):
+        conn.execute(update(LINK).where(LINK.c.id.in_(chunk)).values(again=True))
+
+
 def owe_detail(conn: Connection, system: System, entity: Entity, ids: Sequence[str], priority: int) -> None:
     """Raise the priority of reads by id that are still owed (1 is the most urgent)."""
     for chunk in in_chunks(ids, CHUNK):
@@ -259,10 +282,10 @@ def count_active(conn: Connection, system: System, entity: Entity) -> int:
 
 
 def read_again(conn: Connection, system: System, entity: Entity, limit: int) -> list[str]:
-    """External ids that a hint or an unsettled write asked to read by id."""
+    """External ids that a hint or an unsettled write asked to read by id; one that is gone may be back."""
     rows = conn.execute(
         select(LINK.c.external_id)
-        .where(LINK.c.system == system, LINK.c.entity == entity, IS_AGAIN, IS_ACTIVE)
+        .where(LINK.c.system == system, LINK.c.entity == entity, IS_AGAIN, LINK.c.state != str(LinkState.BARRED))
         .order_by(LINK.c.id)
         .limit(limit)
     )

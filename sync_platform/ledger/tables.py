@@ -160,6 +160,7 @@ class LinkRow(LedgerModel, table=True):
     detail: int = 0
     again: bool = False
     awaits: str | None = None
+    gone: dict[str, Any] | None = _json()
     swept: int = Field(default=0, sa_column=Column(Big, nullable=False, server_default="0"))
 
 
@@ -513,4 +514,12 @@ class VersionRow(LedgerModel, table=True):
     hash: str = Field(primary_key=True)
     kind: str
     body: str = Field(sa_column=Column(Text, nullable=False))
+    at: datetime
+
+
+class ErasedRow(LedgerModel, table=True):
+    """A keyed hash of an identifier of somebody who was forgotten: it keeps them out and tells nobody who they were."""
+
+    __tablename__ = "erased"
+    hash: str = Field(primary_key=True)
     at: datetime

@@ -121,7 +121,8 @@ class Standing:
             .where(link.c.state == "active")
             .group_by(link.c.system, link.c.entity)
         )
-        by_entity = conn.execute(select(record.c.entity, func.count()).group_by(record.c.entity))
+        alive = record.c.tombstone.is_(None)
+        by_entity = conn.execute(select(record.c.entity, func.count()).where(alive).group_by(record.c.entity))
         return cls({(row[0], row[1]): int(row[2]) for row in by_system}, {row[0]: int(row[1]) for row in by_entity})
 
     def of(self, hub: Hub, conn: Connection, stage: str, system: System | None, entity: Entity) -> dict[str, float]:

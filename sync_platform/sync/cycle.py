@@ -23,7 +23,16 @@ from sync_platform.ledger.database import Ledger, get_meta, set_meta
 from sync_platform.ledger.lease import Lease
 from sync_platform.ledger.tables import CallRow, RunRow
 from sync_platform.settings import Settings
-from sync_platform.sync import brake, plans, pull, push, reconcile, undo  # noqa: F401 - undo registers its carrier
+from sync_platform.sync import (
+    brake,
+    keep_out,
+    plans,
+    pull,
+    push,
+    reconcile,
+    restored,
+    undo,  # noqa: F401 - undo registers its carrier
+)
 from sync_platform.sync.accounting import Standing, bounds_of, lag_s, spent_since
 from sync_platform.sync.hub import LOADED, Hub, Progress, Step, Timing, touches
 from sync_platform.sync.names import chosen
@@ -93,6 +102,8 @@ def open_hub(
             chosen=chosen_records,
             directories=directories,
             unreached=unreached,
+            restored_at=restored.restored_at(ledger),
+            keep_out=keep_out.load(ledger, settings.secret(keep_out.KEY)),
             troubled=set(unreached),
             progress=progress or (lambda _progress: None),
             flush=lambda system: sides.budgets[system].flush(),
@@ -234,6 +245,7 @@ def open_cycle(
         # Held up for longer than the lease lasts, a cycle writes nothing more: not here, nor there for want of `sent`.
         ledger.check_owner = lease.check
         try:
+            restored.notice(ledger, settings.runtime_dir, datetime.now(UTC))
             with open_hub(settings, run=run, only=only, progress=progress, ledger=ledger) as hub:
                 with ledger.begin() as conn:
                     if conn.execute(select(RUN.c.id).where(RUN.c.id == run)).first() is None:

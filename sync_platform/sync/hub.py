@@ -17,6 +17,7 @@ from sync_platform.errors import SyncError
 from sync_platform.ledger import acts, links, outbox
 from sync_platform.ledger.database import Ledger, get_meta
 from sync_platform.ledger.tables import CursorRow
+from sync_platform.sync.keep_out import KeepOut
 
 CURSOR = CursorRow.__table__  # type: ignore[attr-defined]
 
@@ -30,7 +31,7 @@ class Timing:
 
     fresh_s: how old a shadow may be before a write reads again; settle_s: client timeout plus the longest time that a
     system may still process a call; late_s: how long a payload that did not land may still do so; poll_s: time between
-    polls; run_max_s: length of a slice.
+    polls; run_max_s: length of a slice; removed_s: time between listings of what was taken away, where no feed tells.
     """
 
     fresh_s: float = 300.0
@@ -38,6 +39,7 @@ class Timing:
     late_s: float = 600.0
     poll_s: float = 30.0
     run_max_s: float = 300.0
+    removed_s: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,10 @@ class Hub:
     troubled: set[System] = field(default_factory=set)
     # Sides that did not say who they are when the run began: nothing is read or written there in this run.
     unreached: Mapping[System, SyncError] = field(default_factory=dict)
+    # Who was forgotten and stays out; None while nobody was.
+    keep_out: KeepOut | None = None
+    # The ledger was put back from a backup then: older records may have objects that it does not know.
+    restored_at: datetime | None = None
     work: dict[System, dict[str, int]] = field(default_factory=dict)
     walks: list[tuple[System, Feed, int]] = field(default_factory=list)
     paces: dict[str, tuple[float, int]] = field(default_factory=dict)
@@ -211,7 +217,7 @@ class Hub:
         rows = {(row.system, row.feed): row for row in conn.execute(select(CURSOR))}
         out: dict[System, bool] = {}
         for system, connector in self.connectors.items():
-            names = [f.name for f in connector.feeds() if f.entity is entity and f.kind != "detail"]
+            names = [f.name for f in connector.feeds() if f.entity is entity and f.kind not in ("detail", "removed")]
             out[system] = all(
                 (row := rows.get((str(system), name))) is not None and row.listed_at is not None for name in names
             )

@@ -7,11 +7,11 @@ is right. News comes before backfill; backfill gives way at every page.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 from sqlalchemy import update as sql_update
 
 from sync_platform.connectors.protocol import Connector, Cursor, Feed, Known
@@ -20,7 +20,8 @@ from sync_platform.core.records import UNSET, Channel, Entity, Json, Lane, Link,
 from sync_platform.errors import Rejected, Retryable, SyncError
 from sync_platform.ledger import journal, links
 from sync_platform.ledger.database import insert_for, number
-from sync_platform.sync import brake
+from sync_platform.sync import brake, vanished
+from sync_platform.sync.evidence import Taken, may_be_back, observation, take_back, take_evidence
 from sync_platform.sync.hub import CURSOR, Hub, Step
 
 # Systems whose lists hide attributes that only a read by id shows (Gorgias: channels are absent from list rows [rec]).
@@ -36,18 +37,6 @@ Judge = Callable[[Connection, Iterable[str]], None] | None
 Shown = Sequence[tuple[Row, dict[str, Json]]]
 
 
-@dataclass(slots=True)
-class Taken:
-    """What one page changed."""
-
-    observed: int = 0
-    ignored: int = 0
-    again: int = 0
-    gone: int = 0
-    dirty: set[str] = field(default_factory=set)
-    overtaken: list[tuple[Link, str, Json]] = field(default_factory=list)
-
-
 def pull(hub: Hub, system: System, entity: Entity, judge: Judge, *, full: bool = False) -> Step:
     """News of one system and entity, then reads by id that are owed, then backfill until the slice asks to stop.
 
@@ -59,6 +48,7 @@ def pull(hub: Hub, system: System, entity: Entity, judge: Judge, *, full: bool =
         hub.reach(system)
         news(hub, system, entity, judge, step)
         _owed_reads(hub, connector, entity, judge, step, Lane.DELTA, UPDATED)
+        _removals(hub, connector, entity, judge, step, full=full)
         _backfill(hub, connector, entity, judge, step, full=full)
     except SyncError as error:
         trouble(hub, step, system, entity, error)
@@ -73,6 +63,19 @@ def news(hub: Hub, system: System, entity: Entity, judge: Judge, step: Step) -> 
             cursor, _ = load_cursor(hub, system, feed)
             if cursor.watermark is not None or feed.kind != "walk":
                 _walk(hub, connector, feed, judge, step, Lane.DELTA)
+
+
+def _removals(hub: Hub, connector: Connector, entity: Entity, judge: Judge, step: Step, *, full: bool) -> None:
+    """Listings of what was taken away, for systems whose change feeds do not tell; before a first load nothing was."""
+    for feed in connector.feeds():
+        if feed.entity is not entity or feed.kind != "removed":
+            continue
+        cursor, listed_at = load_cursor(hub, connector.system, feed)
+        now = hub.now()
+        if listed_at is None:
+            _save_cursor(hub, connector.system, feed, cursor, listed_at=now)
+        elif full or cursor.walk is not None or (now - listed_at).total_seconds() > hub.timing.removed_s:
+            _walk(hub, connector, feed, judge, step, Lane.BACKFILL, cursor=cursor if cursor.walk else Cursor())
 
 
 def _backfill(hub: Hub, connector: Connector, entity: Entity, judge: Judge, step: Step, *, full: bool) -> None:
@@ -296,7 +299,7 @@ def fetch(hub: Hub, system: System, entity: Entity, ids: Sequence[str], judge: J
         chunk = list(ids[start : start + FETCH_BATCH])
         with hub.ledger.begin() as conn:
             begun = number(conn)
-        rows = list(connector.fetch(entity, chunk, lane=lane))
+        rows = vanished.traced(hub, connector, entity, list(connector.fetch(entity, chunk, lane=lane)))
         count += len(rows)
         with hub.ledger.begin() as conn:
             take(hub, conn, system, rows, judge, begun=begun)
@@ -307,7 +310,14 @@ def fetch(hub: Hub, system: System, entity: Entity, ids: Sequence[str], judge: J
 def _answered(conn: Connection, system: System, entity: Entity, ids: Sequence[str]) -> None:
     conn.execute(
         sql_update(links.LINK)
-        .where(links.LINK.c.system == system, links.LINK.c.entity == entity, links.LINK.c.external_id.in_(ids))
+        .where(
+            links.LINK.c.system == system,
+            links.LINK.c.entity == entity,
+            links.LINK.c.external_id.in_(ids),
+            # Followed to its survivor later; looked at again by another run.
+            links.LINK.c.state != str(LinkState.BARRED),
+            or_(links.LINK.c.gone.is_(None), links.LINK.c.state != str(LinkState.ACTIVE)),
+        )
         .values(again=False, detail=0)
     )
 
@@ -330,6 +340,8 @@ def take(
     `begun` is the ledger number at which a fenced read began. Rows of several entities may be mixed.
     """
     taken = Taken()
+    if hub.keep_out is not None:
+        rows = hub.keep_out.let_in(rows, hub.lexicon)
     for entity in dict.fromkeys(row.entity for row in rows):
         _take(hub, conn, system, entity, [row for row in rows if row.entity is entity], judge, taken, begun, fresh_list)
     return taken
@@ -363,7 +375,10 @@ def _take(
         if not row.attributes and row.evidence is None:
             more.append(row.external_id)
             continue
-        if link is not None and link.state is not LinkState.ACTIVE and begun is None:
+        if link is not None and link.state is not LinkState.ACTIVE and begun is None and row.evidence is None:
+            if may_be_back(link, row):
+                link.again = True
+                touched[link.external_id] = link
             continue
         if link is None:
             if row.evidence is not None:
@@ -371,17 +386,19 @@ def _take(
             link = Link(0, None, system, entity, row.external_id, created_at=row.created_at)
             known[row.external_id] = link
         owed = link.detail
+        was = link.state
         kept = _take_row(hub, link, row, fields, maps, taken, begun, fresh_list, now)
         if kept is None:
             continue
+        if was is LinkState.GONE and link.state is LinkState.ACTIVE:
+            take_back(conn, link)
         touched[link.external_id] = link
         if kept:
             observations.append(kept)
-        if link.record_id and (kept.get("taken") or (owed and not link.detail)):
+        if link.record_id and (kept.get("taken") or (owed and not link.detail) or was is not link.state):
             dirty.add(str(link.record_id))
-    if taken.overtaken:
-        brake.overtaken(hub, conn, entity, taken.overtaken)
-        taken.overtaken = []
+    brake.overtaken(hub, conn, entity, taken.overtaken)
+    taken.overtaken = []
     links.save_links(conn, touched.values())
     journal.add_observations(conn, observations)
     journal.lift_rows(conn, system, entity, sorted({row.external_id for row in rows if row.attributes}), now)
@@ -404,7 +421,7 @@ def _judge_first(
     overtaken = {
         str(link.record_id)
         for row, fields in shown
-        if (link := known.get(row.external_id)) is not None and link.record_id and _overtakes(link, fields, maps)
+        if (link := known.get(row.external_id)) is not None and link.record_id and _overtakes(link, row, fields, maps)
     }
     if not overtaken:
         return known, shown
@@ -423,8 +440,10 @@ def stays(mapping: FieldMap, old: Json, new: Json) -> bool:
     return old is not UNSET and mapping.keep is not None and mapping.keep(old, new)
 
 
-def _overtakes(link: Link, fields: dict[str, Json], maps: dict[str, FieldMap]) -> bool:
-    """A shadow never steps over a change that nobody judged."""
+def _overtakes(link: Link, row: Row, fields: dict[str, Json], maps: dict[str, FieldMap]) -> bool:
+    """A shadow never steps over a change that nobody judged, and no end does."""
+    if row.evidence is not None:
+        return link.state is LinkState.ACTIVE and any(cell.changed for cell in link.cells.values())
     return any(
         name in link.cells and link.cells[name].changed and link.cells[name].shadow != theirs
         for name, theirs in fields.items()
@@ -445,7 +464,7 @@ def _take_row(
 ) -> dict[str, Any] | None:
     """One row against its link. None: nothing to save; {}: save the link; else also keep this observation."""
     if row.evidence is not None:
-        return _take_evidence(hub, link, row, taken, now)
+        return take_evidence(hub, link, row, taken, now)
     fresh = {
         name: theirs
         for name, theirs in fields.items()
@@ -457,7 +476,7 @@ def _take_row(
     if verdict == "later":
         link.again = True
         taken.again += 1
-        return _observation(hub, row, fresh, now, taken=False)
+        return observation(hub, row, fresh, now, taken=False)
     if verdict == "ignore":
         taken.ignored += 1
         return None
@@ -479,7 +498,7 @@ def _take_row(
     if not fresh:
         return {}
     taken.observed += 1
-    return _observation(hub, row, fresh, now, taken=True)
+    return observation(hub, row, fresh, now, taken=True)
 
 
 def _order(link: Link, row: Row, differs: bool, begun: int | None) -> str:
@@ -542,33 +561,7 @@ def _move(link: Link, row: Row, fresh: dict[str, Json], begun: int | None, now: 
     link.read_at = now
     if link.state is LinkState.GONE and begun is not None:
         link.state = LinkState.ACTIVE
-
-
-def _take_evidence(hub: Hub, link: Link, row: Row, taken: Taken, now: datetime) -> dict[str, Any] | None:
-    """Deletes and merges are recorded: the id is gone or barred; what follows for the record is a later judgement."""
-    evidence = row.evidence
-    if evidence is None or link.state is not LinkState.ACTIVE or link.unsettled:
-        return None
-    link.state = LinkState.BARRED if evidence.kind == "merged" else LinkState.GONE
-    link.into = evidence.into
-    link.detail, link.again = 0, False
-    taken.gone += 1
-    return _observation(hub, row, {}, now, taken=True)
-
-
-def _observation(hub: Hub, row: Row, fields: dict[str, Json], now: datetime, *, taken: bool) -> dict[str, Any]:
-    evidence = {"kind": row.evidence.kind, "into": row.evidence.into} if row.evidence else None
-    return {
-        "system": str(row.system),
-        "entity": str(row.entity),
-        "external_id": row.external_id,
-        "fields": fields,
-        "mapping_version": hub.mapping_version,
-        "source_stamp": row.stamp,
-        "row_version": row.version,
-        "observed_at": now,
-        "channel": str(row.channel),
-        "evidence": evidence,
-        "taken": taken,
-        "run": hub.run,
-    }
+        link.new_epoch()
+        link.gone = {"kind": "restored", "at": now.isoformat()}
+    elif link.gone and begun is not None and link.gone["kind"] != "restored":
+        link.gone = None

@@ -81,6 +81,9 @@ def _push_batch(hub: Hub, system: System, entity: Entity, step: Step) -> bool:
     if _read_first(hub, system, entity, intents, step):
         judge_all(hub, entity, step)
         return True
+    if _read_before_delete(hub, system, entity, intents, step):
+        judge_all(hub, entity, step)
+        return True
     intents = _look_up_creates(hub, system, entity, intents, step)
     if not intents:
         judge_all(hub, entity, step)
@@ -114,6 +117,28 @@ def _read_first(hub: Hub, system: System, entity: Entity, intents: Sequence[Inte
     return True
 
 
+def _read_before_delete(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], step: Step) -> bool:
+    """A delete goes out right after a fenced read that equals the shadow; True when the read showed something else."""
+    doomed = [intent.link_id for intent in intents if intent.verb is Verb.DELETE and intent.link_id is not None]
+    if not doomed:
+        return False
+    with hub.ledger.read() as conn:
+        before = links.links_by_id(conn, doomed)
+    ids = [link.external_id for link in before.values()]
+    hub.did(system, f"fenced:{entity}", len(ids))
+    step.count("fenced_reads", pull.fetch(hub, system, entity, ids, judge_now(hub, entity), lane=Lane.DELTA))
+    with hub.ledger.read() as conn:
+        now = links.links_by_id(conn, doomed)
+    return any(_moved(link, now.get(number)) for number, link in before.items())
+
+
+def _moved(before: Link, now: Link | None) -> bool:
+    if now is None or now.state is not before.state or now.again or now.gone:
+        return True
+    shown = {name: cell.shadow for name, cell in before.cells.items()}
+    return shown != {name: cell.shadow for name, cell in now.cells.items()}
+
+
 def _composed(hub: Hub, intent: Intent) -> bool:
     """Whether the write is composed from what only a read by id shows."""
     if intent.system is not System.GORGIAS or intent.entity is not Entity.CUSTOMER:
@@ -126,12 +151,13 @@ def _composed(hub: Hub, intent: Intent) -> bool:
 def _look_up_creates(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], step: Step) -> list[Intent]:
     """A create needs a look-up by key that found nothing; what it finds is an observation, and the plan starts anew."""
     creates = [intent for intent in intents if intent.verb is Verb.CREATE]
-    if not creates or entity is not Entity.CUSTOMER:
+    if not creates or (entity is not Entity.CUSTOMER and hub.restored_at is None):
         return list(intents)
     maps = hub.maps(entity)[system]
-    keys: list[tuple[str, str]] = []
-    owners: list[int] = []
-    for intent in creates:
+    known = _maybe_made_before(hub, creates)
+    keys: list[tuple[str, str]] = [("marker", str(intent.marker)) for intent in known]
+    owners: list[int] = [intent.id for intent in known]
+    for intent in creates if entity is Entity.CUSTOMER else ():
         for name, theirs in intent.values.items():
             mapping = maps.get(name)
             if mapping and mapping.match in ("email", "phone"):
@@ -158,8 +184,20 @@ def _look_up_creates(hub: Hub, system: System, entity: Entity, intents: Sequence
     return [intent for intent in intents if intent.id not in hit]
 
 
+def _maybe_made_before(hub: Hub, creates: Sequence[Intent]) -> list[Intent]:
+    """Creates that an earlier life of this ledger may have carried out already."""
+    if hub.restored_at is None:
+        return []
+    with hub.ledger.read() as conn:
+        records = links.records_by_id(conn, [str(intent.record_id) for intent in creates])
+    born = {one: record.born_at for one, record in records.items()}
+    return [one for one in creates if (at := born.get(str(one.record_id))) is None or at <= hub.restored_at]
+
+
 def _holds(hub: Hub, row: Row, key: tuple[str, str]) -> bool:
     """A side may answer a look-up with rows that only resemble the key; equal means equal when normalised."""
+    if key[0] == "marker":
+        return row.evidence is None and row.attributes.get(pull.MARKERS[row.system]) == key[1]
     lexicon = hub.lexicon(row.system, row.entity)
     wanted = set(match_keys(row.system, row.entity, {key[0]: key[1]}, lexicon))
     return row.evidence is None and bool(wanted & set(match_keys(row.system, row.entity, row.attributes, lexicon)))

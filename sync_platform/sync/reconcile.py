@@ -6,7 +6,7 @@ The rules are pure and live in `core`; this module loads what a batch touches, c
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -31,7 +31,7 @@ from sync_platform.core.records import (
 )
 from sync_platform.errors import BadInput, SyncError
 from sync_platform.ledger import asks, journal, links, outbox
-from sync_platform.sync import asked, brake, history, pull
+from sync_platform.sync import asked, brake, endings, history, merges, pull
 from sync_platform.sync.hub import Customers, Hub, Step
 
 PLACE_BATCH = 500
@@ -58,7 +58,8 @@ def reconcile(hub: Hub, entity: Entity) -> Step:
 
 
 def judge_all(hub: Hub, entity: Entity, step: Step) -> None:
-    """Identify, then judge in batches, until nothing is left that can be judged now."""
+    """Follow merges and identify, then judge in batches, until nothing is left that can be judged now."""
+    merges.follow(hub, entity, step)
     while _place_batch(hub, entity, step):
         pass
     with hub.ledger.begin() as conn:
@@ -117,12 +118,15 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
         born: dict[RecordId, Record] = {}
         reviews: list[dict[str, Any]] = []
         deferred: list[int] = []
+        taken: set[tuple[str, System]] = set()
         for link in batch:
             placement = place(link.system, keys[link.id], known)
             if placement.kind == "new" and link.detail:
                 # Not new until its phones and further e-mails were read: one of them may belong to a record.
                 deferred.append(link.id)
                 continue
+            if placement.kind == "twin":
+                taken.add((str(placement.record), link.system))
             link.record_id = _settle_place(hub, link, placement, born, reviews)
             known.learn(link.record_id, link.system, keys[link.id])
             step.count("linked" if placement.kind == "link" else "born")
@@ -134,6 +138,11 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
         links.mark_dirty(conn, placed)
         links.save_keys(conn, [(k, v, str(link.record_id)) for link in batch for k, v in keys[link.id] if k in MATCHED])
         journal.open_review(conn, reviews)
+        # The id that holds the place may have been merged or deleted without a word: it is read.
+        held = [link for found in links.links_of(conn, sorted({one for one, _ in taken})).values() for link in found]
+        links.ask_again(
+            conn, [o.id for o in held if o.state is LinkState.ACTIVE and (str(o.record_id), o.system) in taken]
+        )
         if entity is Entity.CUSTOMER:
             links.mark_awaiting(conn, [f"{link.system}:{link.external_id}" for link in batch])
             links.mark_dirty_children(conn, placed - {str(record) for record in born})
@@ -188,7 +197,8 @@ def _known(conn: Connection, keys: Sequence[Key]) -> Known:
     by_key = links.records_by_key(conn, [key for key in keys if key[0] in MATCHED])
     candidates = {str(record) for records in by_key.values() for record in records}
     markers = [value for kind, value in keys if kind == "marker"]
-    existing = set(links.records_by_id(conn, markers)) if markers else set()
+    marked = links.records_by_id(conn, markers) if markers else {}
+    existing = {one for one, record in marked.items() if not record.tombstone}
     candidates |= existing
     emails = {
         RecordId(record): {value for kind, value in found if kind == "email"}
@@ -211,8 +221,7 @@ class _Batch:
     parked: list[dict[str, Any]] = field(default_factory=list)
     still_dirty: dict[str, bool] = field(default_factory=dict)
     wanted: set[str] = field(default_factory=set)
-    new_keys: list[tuple[str, str, str]] = field(default_factory=list)
-    old_keys: list[tuple[str, str, str]] = field(default_factory=list)
+    ends: list[Link] = field(default_factory=list)
 
 
 def _judge(
@@ -221,9 +230,10 @@ def _judge(
     ids = [str(record.id) for record in records]
     all_links = links.links_of(conn, ids)
     active = {key: [link for link in found if link.state is LinkState.ACTIVE] for key, found in all_links.items()}
-    keys = _refresh_keys(hub, conn, active) if entity is Entity.CUSTOMER else {}
+    ended = {str(record.id) for record in records if record.tombstone}
+    keys = _refresh_keys(hub, conn, active, ended) if entity is Entity.CUSTOMER else {}
     lexicons = hub.lexicons(conn, entity, customers_of(records, active) if entity is Entity.TICKET else None)
-    late = journal.late_of(conn, [link.id for found in active.values() for link in found], hub.now())
+    late = journal.late_of(conn, [link.id for found in all_links.values() for link in found], hub.now())
     conditions = _Conditions.load(hub, conn, entity, ids, keys)
     gate = brake.Gate.load(hub, conn, entity, ids)
     answers = asks.answers_of(conn, ids)
@@ -246,12 +256,17 @@ def _judge(
         )
         seen_reviews = set(record.reviews)
         gate.claims(scene)
+        ending = endings.before(record, all_links[str(record.id)], still_landing)
         merged = merge(scene)
+        endings.after(hub, ending, scene, merged, conditions.polled)
         gate.drops(scene)
         at = scene.next_number
-        facts = conditions.facts(record, all_links[str(record.id)])
+        facts = conditions.facts(record, all_links[str(record.id)], ending, endings.came_back_for(ending.links, scene))
         planned = plan(scene, facts)
         gate.writes(scene, planned, facts.unsettled)
+        batch.ends += ending.touched
+        if ending.waits:
+            batch.still_dirty[str(record.id)] = True
         _collect(hub, record, scene, merged, planned, conditions, batch, step)
         for system, name in facts.parked:
             if name != "*":
@@ -391,13 +406,19 @@ def customers_of(records: Sequence[Record], active: Mapping[str, Sequence[Link]]
     return wanted
 
 
-def _refresh_keys(hub: Hub, conn: Connection, active: Mapping[str, Sequence[Link]]) -> dict[str, set[Key]]:
-    """Match keys follow what the links show: new ones are added, ones that nobody shows any more go."""
+def _refresh_keys(
+    hub: Hub, conn: Connection, active: Mapping[str, Sequence[Link]], ended: Collection[str]
+) -> dict[str, set[Key]]:
+    """Match keys follow what the links show: new ones are added, ones that nobody shows any more go.
+
+    A record that ended holds none: who turns up with one of its keys is somebody new.
+    """
     stored = links.keys_of(conn, active)
     keys_of = key_reader(hub, Entity.CUSTOMER)
     now: dict[str, set[Key]] = {}
     for record_id, found in active.items():
-        now[record_id] = {key for link in found for key in keys_of(link) if key[0] in MATCHED}
+        shown = found if record_id not in ended else ()
+        now[record_id] = {key for link in shown for key in keys_of(link) if key[0] in MATCHED}
     links.save_keys(conn, [(k, v, r) for r, keys in now.items() for k, v in keys - stored.get(r, set())])
     dropped = [(k, v, r) for r, keys in stored.items() for k, v in keys - now.get(r, set())]
     links.drop_keys(conn, dropped)
@@ -445,11 +466,11 @@ class _Conditions:
             told_apart=asks.told_apart(conn, shared),
         )
 
-    def facts(self, record: Record, all_links: Sequence[Link]) -> Facts:
+    def facts(self, record: Record, all_links: Sequence[Link], ending: endings.Ending, made_anew: set[System]) -> Facts:
         active = {link.system for link in all_links if link.state is LinkState.ACTIVE}
         unread = any(link.detail for link in all_links if link.state is LinkState.ACTIVE)
         creatable = set()
-        for system in self.hub.connectors:
+        for system in self.hub.connectors if active and not ending.waits else ():
             others = [s for s in self.hub.connectors if s != system]
             if not all(self.listed.values()) or unread or str(record.id) in self.shared:
                 continue
@@ -463,7 +484,7 @@ class _Conditions:
             creatable.add(system)
         return Facts(
             creatable=creatable,
-            ever_linked={link.system for link in all_links},
+            ever_linked={link.system for link in all_links} - made_anew,
             parked=self.parked.get(str(record.id), {}),
             wanted=record.wanted,
             unsettled=self.unsettled.get(str(record.id), set()),
@@ -507,6 +528,7 @@ def _store(
     journal.add_decisions(conn, batch.decisions, policy=hub.policy.hash, at=now, run=hub.run)
     links.save_records(conn, records, dirty=batch.still_dirty)
     links.save_judged(conn, [link for found in active.values() for link in found])
+    links.save_gone(conn, batch.ends)
     _plan_by_lane(hub, conn, {str(record.id) for record in records}, batch)
     journal.open_review(conn, batch.reviews)
     journal.park(conn, batch.parked)

@@ -25,6 +25,7 @@ from sync_platform.core.records import (
     Json,
     Lane,
     Link,
+    LinkState,
     Row,
     System,
     Verb,
@@ -35,6 +36,7 @@ from sync_platform.ledger import journal, links, outbox
 from sync_platform.ledger.database import number
 from sync_platform.ledger.outbox import Intent
 from sync_platform.sync import pull
+from sync_platform.sync.endings import WHOLE
 from sync_platform.sync.hub import Hub, Step
 from sync_platform.sync.reconcile import judge_now
 
@@ -113,6 +115,9 @@ def _settle_one(
         _land_in_part(hub, conn, intent, receipt, link, fence, out, step)
         return
     match receipt.outcome:
+        case Outcome.DONE if intent.verb is Verb.DELETE and link is not None:
+            _deleted(hub, intent, link, fence, out)
+            step.count("deleted")
         case Outcome.DONE:
             _acknowledge(hub, conn, intent, receipt.row, receipt.external_id, link, fence, out, step)
         case Outcome.UNKNOWN:
@@ -125,7 +130,7 @@ def _settle_one(
         case Outcome.MOVED:
             out.states.append((intent.id, IntentState.DROPPED, None, now))
             out.dirty.add(str(intent.record_id))
-            if intent.verb is Verb.UPDATE and link is not None:
+            if intent.verb is not Verb.CREATE and link is not None:
                 out.refetch.append(link.external_id)
             step.count("moved")
         case _:
@@ -212,6 +217,17 @@ def _acknowledge(
     step.show(
         record=str(intent.record_id), system=str(intent.system), verb=str(intent.verb), fields=sorted(intent.values)
     )
+
+
+def _deleted(hub: Hub, intent: Intent, link: Link, fence: int, out: _Settled) -> None:
+    """What we deleted is gone, and its id stays known; nothing follows from an end that is our own."""
+    now = hub.now()
+    link.state, link.fence, link.read_at = LinkState.GONE, fence, now
+    link.detail, link.again = 0, False
+    link.gone = {"kind": "by_us", "at": now.isoformat(), "run": hub.run, "judged": "keep"}
+    out.links.append(link)
+    out.dirty.add(str(intent.record_id))
+    out.states.append((intent.id, IntentState.ACKNOWLEDGED, None, now))
 
 
 def _blank_from_birth(hub: Hub, intent: Intent, link: Link, shown: dict[str, Json], maps: dict[str, FieldMap]) -> None:
@@ -402,6 +418,9 @@ def _settle_updates(hub: Hub, system: System, entity: Entity, intents: Sequence[
             link = known.get(intent.link_id or 0)
             row = rows.get(link.external_id) if link is not None else None
             out.dirty.add(str(intent.record_id))
+            if intent.verb is Verb.DELETE and link is not None and row is not None:
+                _settle_delete(hub, conn, intent, link, row, fence, out)
+                continue
             if link is None or row is None or row.evidence is not None:
                 out.states.append((intent.id, IntentState.DROPPED, None, hub.now()))
                 if link is not None:
@@ -414,6 +433,18 @@ def _settle_updates(hub: Hub, system: System, entity: Entity, intents: Sequence[
         journal.add_observations(conn, out.observations)
         links.mark_dirty(conn, out.dirty)
     step.count("settled", len(intents))
+
+
+def _settle_delete(hub: Hub, conn: Connection, intent: Intent, link: Link, row: Row, fence: int, out: _Settled) -> None:
+    """Gone: it landed. Still there: planned anew, and should it land late, that is not somebody's delete."""
+    if row.evidence is not None and row.evidence.kind != "merged":
+        _deleted(hub, intent, link, fence, out)
+        return
+    link.again = True
+    out.links.append(link)
+    out.states.append((intent.id, IntentState.DROPPED, None, hub.now()))
+    until = hub.now() + timedelta(seconds=hub.timing.late_s)
+    journal.add_late(conn, link.id, intent.id, {WHOLE: None}, until)
 
 
 def _settle_update(

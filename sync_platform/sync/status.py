@@ -75,7 +75,9 @@ def _entity(conn: Any, entity: Entity) -> dict[str, Any]:
         .where(LINK.c.entity == entity, LINK.c.state == "active")
         .group_by(LINK.c.system)
     )
-    records = conn.execute(select(func.count()).select_from(RECORD).where(RECORD.c.entity == entity)).scalar_one()
+    records = conn.execute(
+        select(func.count()).select_from(RECORD).where(RECORD.c.entity == entity, RECORD.c.tombstone.is_(None))
+    ).scalar_one()
     open_ = outbox.count_open(conn)
     parked = journal.count_parked(conn)
     return {

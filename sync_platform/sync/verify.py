@@ -332,7 +332,7 @@ def _one(
     show_values: bool,
     parked: Mapping[tuple[System, str], str],
 ) -> None:
-    if not fresh:
+    if not fresh or record.tombstone:
         return
     found.records += 1
     maps = hub.maps(entity)

@@ -252,6 +252,21 @@ class SystemContract:
         assert moved - bench.follows(entity) == {named}
         assert after.attributes[named] == "Written by the sync"
 
+    @pytest.mark.parametrize("verb", [Verb.DELETE, Verb.ERASE])
+    def test_what_was_deleted_gives_evidence_and_a_second_delete_does_no_harm(
+        self, bench: Bench, entity: Entity, verb: Verb
+    ) -> None:
+        gone, stays = sorted(bench.ids(entity))[:2]
+        change = Change("d1", entity, verb, gone)
+        (receipt,) = bench.connector.apply([change], lane=Lane.DELTA)
+        assert receipt.outcome is Outcome.DONE
+        rows = {row.external_id: row for row in bench.connector.fetch(entity, [gone, stays], lane=Lane.DELTA)}
+        assert rows[gone].evidence is not None
+        assert rows[gone].evidence.kind != "merged"
+        assert rows[stays].evidence is None
+        (again,) = bench.connector.apply([change], lane=Lane.DELTA)
+        assert again.outcome is Outcome.DONE or again.code == "NOT_FOUND"
+
     def test_a_refused_change_names_its_field_and_tells_no_value(self, bench: Bench, entity: Entity) -> None:
         refused = bench.refused(entity)
         if refused is None:

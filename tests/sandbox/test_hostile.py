@@ -158,7 +158,8 @@ def test_odd_http_is_answered_and_never_with_a_crash(shared, system):
         "3000 headers": get + b"".join(b"X-%d: 1\r\n" % n for n in range(3000)) + b"\r\n",
         "bytes in the path": get.replace(b" HTTP", b"\xff\xfe HTTP", 1) + b"\r\n",
         "invalid UTF-8 in the path": get.replace(b" HTTP", b"/%ff%fe%00 HTTP", 1) + b"\r\n",
-        "invalid UTF-8 in the query": get.replace(b" HTTP", b"?limit=%ff&%00=%f0&after=%00&email=%ff HTTP", 1) + b"\r\n",
+        "invalid UTF-8 in the query": get.replace(b" HTTP", b"?limit=%ff&%00=%f0&after=%00&email=%ff HTTP", 1)
+        + b"\r\n",
         "vast numbers": get.replace(b" HTTP", b"?limit=%d&recent=%d HTTP" % (VAST, VAST), 1) + b"\r\n",
         "a path of 100 kB": b"GET /" + b"a/" * 50_000 + b" HTTP/1.1\r\n" + head + b"\r\n",
         "a websocket": get + b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n",
@@ -242,7 +243,9 @@ def test_numbers_beyond_any_database_are_refused_on_the_control_port(shared, num
         edit = {"system": system, "kind": kind, "id": number, "set": {}}
         asked.append(shared.control.post("/edit", json=edit))
         asked.append(shared.control.get(f"/rows/{system}/{kind}", params={"q": number, "offset": number}))
-    asked.append(shared.control.post("/merge", json={"system": "hubspot", "kind": "contacts", "from": 1, "into": number}))
+    asked.append(
+        shared.control.post("/merge", json={"system": "hubspot", "kind": "contacts", "from": 1, "into": number})
+    )
     asked.append(shared.control.post("/import", params={"customers": number}, content=b"id,email,subject\n1,a@b.c,x\n"))
     asked.append(shared.control.put("/switches", json={"hubspot.search_lag_s": number}))
     asked.append(shared.control.put("/switches", json=[{"name": number, "value": 1}]))
@@ -457,7 +460,12 @@ def test_ten_thousand_queued_calls_are_delivered_and_outlive_a_kill(sandboxes, t
         two = sandboxes.start(folder)
         kept = {row["id"] for row in two.rows("gorgias", "messages")}
         assert kept == made
-        wait_for(lambda: two.alive() and not [c for c in two.rows("gorgias", "integration_calls") if c["status"] == "waiting"], 60)
+        wait_for(
+            lambda: (
+                two.alive() and not [c for c in two.rows("gorgias", "integration_calls") if c["status"] == "waiting"]
+            ),
+            60,
+        )
         got = {json.loads(call.body)["id"] for call in receiver.got}
         assert len(got) == 200
         fresh = two.gorgias.post(f"/api/tickets/{ticket}/messages", json=message).json()["id"]

@@ -87,6 +87,12 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.PrimaryKeyConstraint("system", name=op.f("pk_directory")),
     )
     op.create_table(
+        "erased",
+        sa.Column("hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_erased")),
+    )
+    op.create_table(
         "hold",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("stage", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -232,6 +238,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("detail", sa.Integer(), nullable=False),
         sa.Column("again", sa.Boolean(), nullable=False),
         sa.Column("awaits", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("gone", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("swept", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_link")),
     )

@@ -1,0 +1,63 @@
+"""What follows for a record from the end of one of its objects. Pure: evidence, policy and edits in, a verdict out.
+
+Absence is no evidence; whoever calls this has it. A delete is judged when every other linked system was read since,
+and an edit there wins: by somebody who did not know of the end, or after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sync_platform.core.records import Decision, Json, Link, LinkState, Record, System
+
+# Systems with a bin from which people can take things back [HubSpot: 90 days, doc]. Elsewhere `archive` is `unlink`.
+ARCHIVES = frozenset({System.HUBSPOT})
+# Decisions that are nobody's edit.
+_NO_EDIT = frozenset({"refused", "late", "unreadable", "coherent", "empty_keeps"})
+# What came of an end without the policy's word: our own delete, one of ours that landed late.
+SETTLED = frozenset({"by_us"})
+
+
+def pending(links: Iterable[Link]) -> list[Link]:
+    """Links whose end was not judged yet."""
+    return [link for link in links if link.state is LinkState.GONE and link.gone and not link.gone.get("judged")]
+
+
+def edited_unknowingly(record: Record, link: Link, active: Sequence[Link]) -> bool:
+    """Whether somebody changed the record elsewhere and the deleted object had not been shown that."""
+    if any(cell.changed for other in active for cell in other.cells.values()):
+        return True
+    return any(
+        claim.link_id != link.id and claim.number > (link.cells[name].seen if name in link.cells else 0)
+        for name, claims in record.contests.items()
+        for claim in claims
+    )
+
+
+def edits(decisions: Iterable[Decision], active: Sequence[Link]) -> bool:
+    """Whether these decisions follow an edit in one of the systems that still hold the record."""
+    there = {link.id for link in active}
+    return any(
+        decision.cause == "change"
+        and decision.rule not in _NO_EDIT
+        and any(claim.link_id in there for claim in decision.claims)
+        for decision in decisions
+    )
+
+
+def verdict(means: str, link: Link, *, read_since: bool) -> str | None:
+    """keep, unlink, archive or delete; None while it cannot be judged. `means` is what the policy says of deletes."""
+    gone = link.gone or {}
+    if gone.get("kind") in SETTLED or means == "ignore":
+        return "keep"
+    if gone.get("edited"):
+        return "keep"
+    return means if read_since else None
+
+
+def to_delete(tombstone: Json, active: Sequence[Link]) -> list[Link]:
+    """The objects that a tombstone asks to be deleted."""
+    means = (tombstone or {}).get("means")
+    if means == "delete":
+        return list(active)
+    return [link for link in active if link.system in ARCHIVES] if means == "archive" else []

@@ -1,0 +1,170 @@
+"""Somebody is forgotten: every row of theirs goes, every other row loses its mention of them; a keyed hash stays.
+
+The hashes are HMAC-SHA256 under a key that is never in the ledger: without it nobody can try addresses against them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, Connection, String, Table, Text, cast, delete, func, or_, select, update
+
+from sync_platform.core.records import Entity, Json, Link, System
+from sync_platform.ledger.database import get_meta, in_chunks, insert_for, set_meta
+from sync_platform.ledger.journal import OBSERVATION, PARKED
+from sync_platform.ledger.outbox import INTENT
+from sync_platform.ledger.tables import ErasedRow, LedgerModel
+
+ERASED: Table = ErasedRow.__table__  # type: ignore[attr-defined]
+CHUNK = 400
+CHECK = "erasure_key_check"
+GONE = "[erased]"
+# Whole rows of these speak of one delivery or one call: a mention takes the row.
+WHOLE_ROWS = frozenset({"inbox"})
+
+
+def keyed(key: str, *parts: str) -> str:
+    """The hash that stands for an identifier."""
+    return hmac.new(key.encode(), "\0".join(parts).encode(), hashlib.sha256).hexdigest()
+
+
+def object_hash(key: str, system: System, entity: Entity, external_id: str) -> str:
+    """The hash of an object's id."""
+    return keyed(key, "id", str(system), str(entity), external_id)
+
+
+def keep_out(conn: Connection, key: str, hashes: Iterable[str], at: datetime) -> int:
+    """Remember hashes for good; how many there are of them."""
+    rows = [{"hash": one, "at": at} for one in sorted(set(hashes))]
+    if rows:
+        conn.execute(insert_for(conn, ERASED).on_conflict_do_nothing(), rows)
+    set_meta(conn, CHECK, keyed(key, CHECK))
+    return len(rows)
+
+
+def kept_out(conn: Connection) -> frozenset[str]:
+    """Every hash."""
+    return frozenset(conn.execute(select(ERASED.c.hash)).scalars())
+
+
+def same_key(conn: Connection, key: str) -> bool:
+    """Whether this is the key under which the hashes were made."""
+    known = get_meta(conn, CHECK)
+    return known is None or hmac.compare_digest(known, keyed(key, CHECK))
+
+
+@dataclass(slots=True)
+class Person:
+    """Everything in the ledger that is one person's: records, links, and texts that name them wherever they stand."""
+
+    records: list[str]
+    links: list[Link]
+    texts: set[str] = field(default_factory=set)
+
+
+def purge(conn: Connection, person: Person) -> dict[str, int]:
+    """Delete the person's rows and scrub all others; rows by table. In the caller's transaction."""
+    if conn.dialect.name == "sqlite":
+        conn.exec_driver_sql("PRAGMA secure_delete = ON")
+    counts: dict[str, int] = {}
+    intents = list(conn.execute(select(INTENT.c.id).where(INTENT.c.record_id.in_(person.records))).scalars())
+    wanted: Mapping[str, Collection[Any]] = {
+        "intent_id": intents,
+        "link_id": [link.id for link in person.links],
+        "record_id": person.records,
+    }
+    for table in LedgerModel.metadata.sorted_tables:
+        for name, values in wanted.items():
+            if name in table.c:
+                _delete(conn, table, table.c[name], values, counts)
+    for link in person.links:
+        for table in (OBSERVATION, PARKED):
+            of = table.c
+            here = (of.system == str(link.system), of.entity == str(link.entity), of.external_id == link.external_id)
+            _add(counts, table, conn.execute(delete(table).where(*here)).rowcount)
+    record = LedgerModel.metadata.tables["record"]
+    _delete(conn, record, record.c.id, person.records, counts)
+    for name, rows in _scrub(conn, person.texts | set(person.records)).items():
+        counts[name] = counts.get(name, 0) + rows
+    return counts
+
+
+def mentions(conn: Connection, texts: Collection[str]) -> int:
+    """Rows anywhere in the ledger that name the person; 0 after a purge is its proof."""
+    return sum(
+        conn.execute(select(func.count()).select_from(table).where(_names(column, chunk))).scalar_one()
+        for table, column in _readable()
+        for chunk in in_chunks(sorted(texts), 20)
+    )
+
+
+def _add(counts: dict[str, int], table: Table, rows: int) -> None:
+    if rows:
+        counts[table.name] = counts.get(table.name, 0) + rows
+
+
+def _delete(
+    conn: Connection, table: Table, column: Column[Any], values: Collection[Any], counts: dict[str, int]
+) -> None:
+    for chunk in in_chunks(sorted(values), CHUNK):
+        _add(counts, table, conn.execute(delete(table).where(column.in_(chunk))).rowcount)
+
+
+def _readable() -> list[tuple[Table, Column[Any]]]:
+    """Every column that may hold words."""
+    return [
+        (table, column)
+        for table in LedgerModel.metadata.sorted_tables
+        for column in table.c
+        if isinstance(column.type, JSON | String) and not column.primary_key and table.name != "version"
+    ]
+
+
+def _names(column: Column[Any], texts: Iterable[str]) -> Any:
+    return or_(*(cast(column, Text).icontains(_spelt(column, text), autoescape=True) for text in texts))
+
+
+def _spelt(column: Column[Any], text: str) -> str:
+    return json.dumps(text)[1:-1] if isinstance(column.type, JSON) else text
+
+
+def _scrub(conn: Connection, texts: Collection[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for table, column in _readable():
+        keys = list(table.primary_key.columns)
+        for chunk in in_chunks(sorted(texts), 20):
+            for row in conn.execute(select(*keys, column.label("words")).where(_names(column, chunk))).all():
+                here = [one == value for one, value in zip(keys, row, strict=False)]
+                if table.name in WHOLE_ROWS:
+                    conn.execute(delete(table).where(*here))
+                else:
+                    conn.execute(update(table).where(*here).values({column.name: without(row.words, texts)}))
+                _add(counts, table, 1)
+    return counts
+
+
+def without(value: Json, texts: Collection[str]) -> Json:
+    """A value in which nobody is named: items of lists that name them go, other texts are blotted out."""
+    if isinstance(value, str):
+        return GONE if _said(value, texts) else value
+    if isinstance(value, list):
+        return [without(one, texts) for one in value if not _said_in(one, texts)]
+    if isinstance(value, dict):
+        return {name: without(one, texts) for name, one in value.items() if not _said(name, texts)}
+    return value
+
+
+def _said(value: str, texts: Collection[str]) -> bool:
+    folded = value.casefold()
+    return any(text.casefold() in folded for text in texts)
+
+
+def _said_in(item: Json, texts: Collection[str]) -> bool:
+    inner = item.values() if isinstance(item, dict) else (item,)
+    return any(isinstance(one, str) and _said(one, texts) for one in inner)

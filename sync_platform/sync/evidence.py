@@ -1,0 +1,90 @@
+"""What a row says of its object's end or return: recorded at the link; what follows for the record is judged later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from sync_platform.core.records import Channel, Json, Link, LinkState, Row
+from sync_platform.ledger import links
+from sync_platform.sync.hub import Hub
+
+
+@dataclass(slots=True)
+class Taken:
+    """What one page changed."""
+
+    observed: int = 0
+    ignored: int = 0
+    again: int = 0
+    gone: int = 0
+    dirty: set[str] = field(default_factory=set)
+    overtaken: list[tuple[Link, str, Json]] = field(default_factory=list)
+
+
+def take_evidence(hub: Hub, link: Link, row: Row, taken: Taken, now: datetime) -> dict[str, Any] | None:
+    """Deletes and merges are recorded: the id is gone or barred; what follows for the record is a later judgement.
+
+    An id that merely is not found may be a moment's trouble there: it is gone when a second run does not find it.
+    """
+    evidence = row.evidence
+    if evidence is None or link.state is LinkState.BARRED:
+        return None
+    merged = evidence.kind == "merged" and evidence.into is not None and evidence.into != link.external_id
+    if link.state is LinkState.GONE:
+        if not merged and link.again:
+            link.again = False
+            return {}
+        if not merged or (link.gone or {}).get("kind") != "missing":
+            return None
+    if link.unsettled:
+        link.again = True
+        taken.again += 1
+        return observation(hub, row, {}, now, taken=False)
+    gone = {"kind": evidence.kind, "at": now.isoformat(), "run": hub.run}
+    if evidence.kind == "missing" and (not link.gone or link.gone.get("run") == hub.run):
+        link.gone, link.again = link.gone or gone, True
+        taken.again += 1
+        return {}
+    link.state = LinkState.BARRED if merged else LinkState.GONE
+    link.into = evidence.into if merged else None
+    link.gone = None if merged else gone
+    # A merge is still to be followed to its survivor.
+    link.detail, link.again = 0, merged
+    taken.gone += 1
+    return observation(hub, row, {}, now, taken=True)
+
+
+def may_be_back(link: Link, row: Row) -> bool:
+    """Whether a listing that shows what is gone is a reason to look: an index may show it for a while after its end."""
+    if link.state is not LinkState.GONE or not row.attributes:
+        return False
+    return row.channel is Channel.LIST or (row.stamp is not None and (link.stamp is None or row.stamp > link.stamp))
+
+
+def take_back(conn: Connection, link: Link) -> None:
+    """What came back belongs to its record again, unless something else took its place there meanwhile."""
+    if link.record_id and link.system in links.active_systems(conn, [link.record_id]).get(str(link.record_id), set()):
+        link.record_id, link.gone = None, None
+
+
+def observation(hub: Hub, row: Row, fields: dict[str, Json], now: datetime, *, taken: bool) -> dict[str, Any]:
+    """A row as the ledger keeps it, with the fields that differ."""
+    evidence = {"kind": row.evidence.kind, "into": row.evidence.into} if row.evidence else None
+    return {
+        "system": str(row.system),
+        "entity": str(row.entity),
+        "external_id": row.external_id,
+        "fields": fields,
+        "mapping_version": hub.mapping_version,
+        "source_stamp": row.stamp,
+        "row_version": row.version,
+        "observed_at": now,
+        "channel": str(row.channel),
+        "evidence": evidence,
+        "taken": taken,
+        "run": hub.run,
+    }

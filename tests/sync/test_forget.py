@@ -1,0 +1,188 @@
+"""Somebody is forgotten: gone in the systems and in the ledger, and nothing brings them back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sync_platform.cli import run
+from sync_platform.connectors.protocol import Outcome, Receipt
+from sync_platform.core.records import System
+from sync_platform.errors import Misconfigured
+from sync_platform.ledger.database import Ledger
+from sync_platform.settings import Settings
+from sync_platform.sync import keep_out
+from sync_platform.sync.forget import Forgetting, forget
+from tests.sync.memory_desk import CUSTOMER, FORMS, TICKET, E, G, H, MemoryDesk, policy_with
+
+KEY = "a key for tests, not a secret of anybody"
+ADA, BEA = ("Ada Brook", "ada@example.com"), ("Bea Stone", "bea@example.com")
+
+
+def forgotten(desk: MemoryDesk, what: str = f"customer:{ADA[1]}", *, sure: bool = True) -> dict:
+    ledger = Ledger.open(desk.url, migrate=False)
+    try:
+        return Forgetting(desk.hub(ledger), KEY).carry_out(what, "US", sure=sure)
+    finally:
+        ledger.close()
+
+
+class Remembering(MemoryDesk):
+    """A desk whose cycles keep out who was forgotten."""
+
+    def hub(self, ledger):
+        hub = super().hub(ledger)
+        hub.keep_out = keep_out.load(ledger, KEY)
+        return hub
+
+
+def bytes_of(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob("ledger.db*"))
+
+
+def test_the_erased_appear_nowhere_in_the_systems_or_in_the_ledger(tmp_path):
+    desk = Remembering(tmp_path)
+    ids = desk.person(*ADA)
+    desk.person(*BEA)
+    desk.systems[E].put(TICKET, {"subject": "Where is my lamp", "customer_id": ids[E], "status": "new"})
+    desk.cycles()
+    found = forgotten(desk)
+    assert found["done"]
+    assert found["mentions_left"] == 0
+    assert found["purged"]["observation"] >= 3
+    for system in (G, H, E):
+        assert [one["email"] for one in desk.live(system).values()] == [BEA[1]]
+    assert desk.live(E, TICKET) == desk.live(H, TICKET) == desk.live(G, TICKET) == {}
+    desk.sql("VACUUM")
+    assert ADA[1].encode() not in bytes_of(tmp_path)
+    desk.cycles(2)
+    assert len(desk.records()) == 1
+    assert ADA[1].encode() not in bytes_of(tmp_path)
+    desk.assert_quiet()
+
+
+def test_who_comes_back_with_an_address_that_was_erased_is_not_taken_in(tmp_path):
+    desk = Remembering(tmp_path)
+    desk.person(*ADA)
+    desk.cycles()
+    forgotten(desk)
+    desk.systems[H].put(CUSTOMER, FORMS[H]("Ada Brook", ADA[1].upper()))
+    desk.cycles()
+    assert not desk.records()
+    assert desk.live(G) == desk.live(E) == {}
+    assert not desk.sql("SELECT id FROM link")
+
+
+def test_where_the_policy_keeps_a_system_out_of_it_its_object_stays_there_and_out_of_the_ledger(tmp_path):
+    desk = Remembering(tmp_path, policy=policy_with(erp={"erase": "ledger"}))
+    ids = desk.person(*ADA)
+    desk.cycles()
+    found = forgotten(desk)
+    assert found["done"]
+    assert found["only_in_ledger"] == [{"system": "erp", "entity": "customer"}]
+    desk.systems[E].edit(CUSTOMER, ids[E], {"note": "paid"})
+    desk.cycles(3)
+    assert ids[E] in desk.live(E)
+    assert not desk.records()
+    assert desk.live(G) == desk.live(H) == {}
+
+
+def test_without_the_word_to_do_it_nothing_is_done(tmp_path):
+    desk = Remembering(tmp_path)
+    desk.person(*ADA)
+    desk.cycles()
+    found = forgotten(desk, sure=False)
+    assert found["waits"]
+    assert {(one["system"], one["count"]) for one in found["objects"]} == {("gorgias", 1), ("hubspot", 1), ("erp", 1)}
+    assert len(desk.records()) == 1
+    assert desk.sql("SELECT hash FROM erased") == []
+
+
+def test_while_an_object_is_still_there_the_ledger_knows_of_it_and_the_command_can_be_repeated(tmp_path):
+    desk = Remembering(tmp_path)
+    ids = desk.person(*ADA)
+    desk.cycles()
+    world = desk.systems[H]
+    real = type(world)
+
+    class Away(real):
+        __slots__ = ()
+
+        def apply(self, changes, *, lane):
+            yield from (Receipt(change.token, Outcome.RETRY, code="UNAVAILABLE") for change in changes)
+
+    world.__class__ = Away
+    found = forgotten(desk)
+    assert not found["done"]
+    assert ids[H] in desk.live(H)
+    assert desk.links()
+    world.__class__ = real
+    assert forgotten(desk)["done"]
+    assert not desk.links()
+    assert desk.live(H) == {}
+
+
+def test_what_was_absorbed_by_a_merge_is_forgotten_with_its_record(tmp_path):
+    desk = Remembering(tmp_path)
+    ada, bea = desk.person(*ADA), desk.person(*BEA)
+    desk.cycles()
+    for system in (G, H, E):
+        desk.systems[system].merge(CUSTOMER, bea[system], ada[system])
+    desk.cycles()
+    assert forgotten(desk)["done"]
+    desk.sql("VACUUM")
+    assert BEA[1].encode() not in bytes_of(tmp_path)
+
+
+def test_somebody_who_was_never_known_can_be_kept_out_too(tmp_path):
+    desk = Remembering(tmp_path)
+    found = forgotten(desk, "customer:cy@example.com")
+    assert found["done"]
+    assert found["kept_out_by"] == 1
+    desk.person("Cy Reed", "cy@example.com", E)
+    desk.cycles()
+    assert not desk.sql("SELECT id FROM link")
+
+
+def test_another_key_than_that_of_the_hashes_stops_the_run(tmp_path):
+    desk = Remembering(tmp_path)
+    forgotten(desk, "customer:cy@example.com")
+    ledger = Ledger.open(desk.url, migrate=False)
+    try:
+        for key in (None, "another"):
+            with pytest.raises(Misconfigured, match="SYNC_ERASURE_KEY"):
+                keep_out.load(ledger, key)
+    finally:
+        ledger.close()
+
+
+@pytest.fixture
+def settings(desk) -> Settings:
+    env = {"SANDBOX_CONTROL_URL": desk.ready["control"]["url"], "SYNC_ERASURE_KEY": KEY}
+    return Settings.load({**env, "LEDGER_DATABASE_URL": f"sqlite:///{desk.root / 'ledger.db'}"}, root=desk.root)
+
+
+def test_on_the_sandbox_a_person_is_erased_in_all_three_and_stays_out(desk, settings, monkeypatch, capsys):
+    record, ids = next(iter(desk.trios("customer").items()))
+    email = desk.row("erp", "customer", ids["erp"])["email"].lower()
+    with pytest.raises(Misconfigured, match="SYNC_ERASURE_KEY"):
+        forget(desk.settings, record, sure=True)
+    monkeypatch.setenv("SYNC_ROOT", str(desk.root))
+    monkeypatch.setenv("SYNC_ERASURE_KEY", KEY)
+    monkeypatch.setenv("SANDBOX_CONTROL_URL", desk.ready["control"]["url"])
+    monkeypatch.setenv("LEDGER_DATABASE_URL", settings.ledger_url)
+    assert run(["forget", record, "--json"]) == 4
+    assert run(["forget", record, "--yes", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["done"]
+    assert found["mentions_left"] == 0
+    assert {one["system"] for one in found["systems"]} == {str(one) for one in System}
+    for system in ids:
+        assert ids[system] not in desk.entity(system, "customer")
+    desk.settings = settings
+    desk.settled()
+    assert not desk.ledger("SELECT id FROM record WHERE id = :one", one=record)
+    assert not desk.ledger("SELECT 1 FROM match_key WHERE value = :email", email=email)
+    desk.assert_equal()
