@@ -330,6 +330,8 @@ def _leave_apart(scene: Scene, link: Link, name: str) -> None:
 
 def overtaken(hub: Hub, conn: Connection, entity: Entity, found: Sequence[tuple[Link, str, Json]]) -> None:
     """Held changes that their own systems replaced before anybody said a word: recorded, and no claims any more."""
+    if not found:
+        return
     records = links.records_by_id(conn, sorted({str(link.record_id) for link, _, _ in found}))
     number = journal.next_decision(conn)
     decisions: list[Decision] = []
