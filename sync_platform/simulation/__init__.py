@@ -1,0 +1,1 @@
+"""Seeded schedules over the real engine: people, three systems, faults and crashes, and invariants checked afterwards."""
