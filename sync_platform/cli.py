@@ -20,6 +20,7 @@ import typer
 
 from sync_platform import __version__
 from sync_platform import cli_words as words
+from sync_platform.cli_simulate import register as register_simulate
 from sync_platform.errors import AnotherCycleRuns, Misconfigured, SyncError
 from sync_platform.settings import Settings
 
@@ -274,6 +275,9 @@ def sandbox(
     except (OSError, ValueError) as error:
         raise Misconfigured(f"the sandbox: {error}", remedy="See `sync-platform sandbox --help`.") from None
     return words.DONE
+
+
+register_simulate(app)
 
 
 def run(args: Sequence[str]) -> int:

@@ -85,7 +85,7 @@ class _Tables:
         self.by_object = {(row[2], row[3], row[4]): row for row in self.links.values()}
         self.decisions: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
         self.fresh: list[dict[str, Any]] = []
-        names = ("id", "record_id", "entity", "field", "value", "rule", "winner", "claims", "replaced", "cause")
+        names = ("id", "record_id", "entity", "field", "value", "rule", "winner", "claims", "replaced", "cause", "at")
         for row in raw.execute(f"SELECT {', '.join(names)} FROM decision ORDER BY id"):  # noqa: S608
             one = dict(zip(names, row, strict=True))
             for name in ("value", "winner", "claims", "replaced"):
@@ -95,7 +95,8 @@ class _Tables:
             if one["id"] > world.decided_before:
                 self.fresh.append(one)
         self.observations = raw.execute(
-            "SELECT system, entity, external_id, fields FROM observation WHERE taken AND id > ?", (world.observed_before,)
+            "SELECT system, entity, external_id, fields, observed_at FROM observation WHERE taken AND id > ? ORDER BY id",
+            (world.observed_before,),
         ).fetchall()
 
 
@@ -143,7 +144,11 @@ def _gone(world: World, system: System, entity: Entity, whose: str) -> bool:
 
 def _equal(world: World, whose: str, name: str, there: list[tuple[System, Thing]]) -> None:
     shown = {system: people.read(system, name, thing.now.attributes) for system, thing in there}
-    unfit = {s for s in shown if any(people.refused(s, name, value) for other, value in shown.items() if other is not s)}
+    unfit = {
+        system
+        for system, held in shown.items()
+        if any(people.refused(system, name, other) and not people.alike(name, held, other) for other in shown.values())
+    }
     if unfit:
         # It stays different where it was refused, and nowhere else.
         world.stuck.add((whose, name))
@@ -209,17 +214,36 @@ def _tags(world: World, groups: Mapping[tuple[Entity, str], Group]) -> None:
 
 def _shown_is_decided(world: World, ledger: _Tables) -> None:
     """Each value that an observation showed and a person typed is in a decision, in whatever part."""
-    for system, entity, external_id, fields in ledger.observations:
+    unborn = _overtaken_before_birth(ledger)
+    for place, (system, entity, external_id, fields, _) in enumerate(ledger.observations):
         link = ledger.by_object.get((system, entity, external_id))
         thing = world.systems[System(system)].things.get((Entity(entity), external_id))
         if thing is None or link is None or link[1] is None:
             continue
         for name, theirs in json.loads(fields or "{}").items():
-            if not _typed_by_person(System(system), Entity(entity), thing, name, theirs):
+            if (place, name) in unborn or not _typed_by_person(System(system), Entity(entity), thing, name, theirs):
                 continue
             world.evaluated["I3"] += 1
             if not _spoken_of(ledger, link[1], system, Entity(entity), name, theirs):
                 broken(world, "I3", f"{system} {entity} {external_id}: {name} was shown and is in no decision")
+
+
+def _overtaken_before_birth(ledger: _Tables) -> set[tuple[int, str]]:
+    """Showings that were replaced before their object was judged for the first time: nothing is a change there yet."""
+    out: set[tuple[int, str]] = set()
+    shown: dict[tuple[str, ...], list[tuple[int, str, str]]] = defaultdict(list)
+    for place, (system, entity, external_id, fields, at) in enumerate(ledger.observations):
+        shown[system, entity, external_id] += [(place, name, at) for name in json.loads(fields or "{}")]
+    ages: dict[str, list[str]] = defaultdict(list)
+    for (record, _), found in ledger.decisions.items():
+        ages[record] += [one["at"] for one in found]
+    for key, rows in shown.items():
+        link = ledger.by_object.get(key)
+        judged = min((at for at in ages.get(link[1] if link else "", ()) if at >= rows[0][2]), default="")
+        for number, (place, name, _) in enumerate(rows):
+            if any(name == later and at <= judged for _, later, at in rows[number + 1 :]):
+                out.add((place, name))
+    return out
 
 
 def _typed_by_person(system: System, entity: Entity, thing: Thing, name: str, theirs: Json) -> bool:
@@ -295,9 +319,13 @@ def _winners(world: World, ledger: _Tables) -> None:
         other = [claim for claim in one["claims"] or () if claim["theirs"] != winner["theirs"]]
         if authors and "person" not in authors and (other or one["replaced"] != one["value"]):
             mapping = field_maps(system, entity)[one["field"]]
-            if any((system, entity, link[4], name) in world.lost for name in mapping.attributes):
+            at = [(system, entity, link[4], name) for name in mapping.attributes]
+            if any(one in world.lost for one in at):
                 world.residue += 1
                 world.say("residue", system, entity, link[4], one["field"])
+            elif any(winner["theirs"] not in world.sent.get(one, []) for one in at):
+                # The answer was lost and the system spells it otherwise: nobody can tell that from an edit.
+                world.events["respelt_unanswered"] += 1
             else:
                 broken(world, "I6", f"{system} {entity} {link[4]}: our own {one['field']} won over another's")
         flips[one["record_id"], one["field"]] += 1

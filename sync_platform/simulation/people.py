@@ -67,6 +67,18 @@ def attributes_for(system: System, field: str) -> tuple[str, ...]:
     return (PLAIN[field][system],)
 
 
+def blanks(system: System, entity: Entity) -> dict[str, Json]:
+    """What an object shows of which nothing is known."""
+    out: dict[str, Json] = {}
+    for field in FIELDS[entity]:
+        out |= dict.fromkeys(attributes_for(system, field))
+    if entity is Entity.TICKET:
+        return out | {PLAIN["tags"][system]: [], REFERENCE[system]: None}
+    further = {G: "emails", H: "hs_additional_emails", E: "email_2"}[system]
+    out |= {further: None if system is E else [], "email": None}
+    return out | ({"phones": [], "sync.customer_no": None} if system is G else {})
+
+
 def typed(system: System, field: str, number: int, held: Mapping[str, Json]) -> Typed:
     """What a person types as their edit number `number`; some numbers blank a field, some are refused elsewhere."""
     if field == "tags":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -13,8 +13,9 @@ from typing import Any
 
 from sync_platform.core.policy import Policy, parse
 from sync_platform.simulation.invariants import ABSENT, PRESENT
+from sync_platform.simulation.planted import PLANTS
 from sync_platform.simulation.script import as_test, draw, shorten
-from sync_platform.simulation.world import Shelf, Step, Violation, World, Wrap
+from sync_platform.simulation.world import Shelf, Step, Violation, World
 
 STEPS = 120
 SEEDS = 300
@@ -38,13 +39,14 @@ class Stage:
     policy: Policy
     shelf: Shelf = field(default_factory=Shelf)
 
-    def play(self, script: Sequence[Step], *, seed: int = 0, plant: Wrap | None = None) -> Played:
-        """One script in a new world."""
-        world = World(self.shelf, self.policy, seed, plant)
-        for step in script:
-            world.do(step)
-            if world.violations:
-                break
+    def play(self, script: Sequence[Step], *, seed: int = 0, plant: str | None = None) -> Played:
+        """One script in a new world, to its end or to the first violation."""
+        world = World(self.shelf, self.policy, seed)
+        with PLANTS[plant].grown() if plant else nullcontext():
+            for step in script:
+                world.do(step)
+                if world.violations:
+                    break
         return Played(world.violations, world.trace, world.evaluated, world.events, world.residue)
 
 
@@ -68,9 +70,13 @@ def simulate(
     *,
     policy: Path | None = None,
     also: Sequence[str] = (),
+    plant: str | None = None,
     told: Callable[[str], None] = lambda _line: None,
 ) -> dict[str, Any]:
-    """Play the seeds; gives the `simulate` object. The first failing seed is shortened, and ends the run."""
+    """Play the seeds; gives the `simulate` object. The first failing seed is shortened.
+
+    With a plant the engine has that fault, and the first seed that notices it ends the run.
+    """
     began = time.monotonic()
     evaluated: Counter[str] = Counter()
     events: Counter[str] = Counter()
@@ -81,7 +87,7 @@ def simulate(
     with staged(policy) as stage:
         for seed in seeds:
             story = draw(seed, steps, also)
-            found = stage.play(story, seed=seed)
+            found = stage.play(story, seed=seed, plant=plant)
             played += 1
             evaluated += found.evaluated
             events += found.events
@@ -92,7 +98,9 @@ def simulate(
                 told(f"seed {seed}: {first}")
                 if failing is None:
                     failing = seed
-                    script = _shortest(stage, story, seed, first.invariant)
+                    script = None if plant else _shortest(stage, story, seed, first.invariant)
+                if plant:
+                    break
     invariants = {name: {"evaluated": evaluated[name], "violated": violated[name]} for name in PRESENT}
     return {
         "seeds": played,
@@ -103,11 +111,23 @@ def simulate(
         "absent": ABSENT,
         "events": dict(sorted(events.items())),
         "residue": residue,
-        "plant": None,
+        "plant": plant,
         "failing_seed": failing,
         "script": script,
         "seconds": round(time.monotonic() - began, 1),
     }
+
+
+def trace(seed: int, steps: int = STEPS, *, policy: Path | None = None, also: Sequence[str] = ()) -> list[str]:
+    """The story of one seed, line by line."""
+    with staged(policy) as stage:
+        return stage.play(draw(seed, steps, also), seed=seed).trace
+
+
+def play(script: Sequence[Step], seed: int = 0) -> Played:
+    """One script on a stage of its own: what a shortened seed prints as a test calls this."""
+    with staged() as stage:
+        return stage.play(script, seed=seed)
 
 
 def _shortest(stage: Stage, story: list[Step], seed: int, invariant: str) -> str:

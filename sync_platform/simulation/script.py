@@ -27,7 +27,7 @@ FAULTS = (
 # What the engine records and draws no conclusions from yet: drawn only when it is asked for.
 CONSEQUENCES = ("delete", "merge", "restore")
 WEIGHTS = {
-    "edit": 42,
+    "edit": 30,
     "pull": 15,
     "push": 12,
     "reconcile": 7,
@@ -37,6 +37,8 @@ WEIGHTS = {
     "cycle": 2,
     "sweep": 1,
     "ticket": 1,
+    "race": 5,
+    "loss": 4,
 }
 FIRST_TICKET = 1000
 
@@ -51,10 +53,25 @@ def draw(seed: int, steps: int, also: Sequence[str] = ()) -> list[Step]:
     if rng.random() < 0.8:
         out.append(["quiet"])
     kinds = {**WEIGHTS, **dict.fromkeys(also, 2)}
-    for turn in range(steps):
+    turns: list[Step] = []
+    while len(turns) < steps:
         kind = rng.choices(list(kinds), list(kinds.values()))[0]
-        out.append([kind, *_details(rng, kind, turn)])
-    return [*out, ["quiet"]]
+        turns += _knot(rng, kind, len(turns)) if kind in ("race", "loss") else [[kind, *_details(rng, kind, len(turns))]]
+    return [*out, *turns[:steps], ["quiet"]]
+
+
+def _knot(rng: random.Random, kind: str, turn: int) -> list[Step]:
+    """Steps that are worth most together: an edit that is on its way while its target is edited, or is lost there."""
+    one, other = (str(system) for system in rng.sample(SYSTEMS, 2))
+    entity, which = str(rng.choice(ENTITIES)), rng.randrange(3)
+    first, second = rng.randrange(60), rng.randrange(60)
+    number = 100 + turn * 7
+    steps: list[Step] = [["edit", one, entity, which, first, number], ["pull", one, entity]]
+    edit: Step = ["edit", other, entity, which, second, number + 7]
+    if kind == "race":
+        return [*steps, edit, ["push", other, entity]]
+    lost: Step = ["fault", rng.choice(("lost_landed", "lost_late", "unnamed", "die_after_call", "lost_batch")), 0]
+    return [*steps, lost, ["push", other, entity], edit, ["pull", other, entity], ["wait", rng.choice((1, 70, 130))]]
 
 
 def _details(rng: random.Random, kind: str, turn: int) -> list[object]:

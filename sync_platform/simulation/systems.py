@@ -137,7 +137,7 @@ class SimulatedSystem:
         """A new object."""
         number = str(sum(1 for kind, _ in self.things if kind is entity) + 1)
         thing = Thing(entity, number, by)
-        held = dict(attributes)
+        held = {**people.blanks(self.system, entity), **attributes}
         if self.system is System.ERP and entity is Entity.CUSTOMER:
             held["customer_no"] = f"C-{number}"
         self.things[entity, number] = thing
