@@ -26,8 +26,12 @@ def simulate(
     policy: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Another policy.")] = None,
     plant: Annotated[str | None, typer.Option(help="Plant this fault: it must be caught.")] = None,
     list_plants: Annotated[bool, typer.Option("--list-plants", help="Name the faults that can be planted.")] = False,
-    also: Annotated[list[str] | None, typer.Option(help="Repeatable: delete, merge, restore; see the reference.")] = None,
-    trace: Annotated[bool, typer.Option("--trace", help="Show every step of the first seed, and play no other.")] = False,
+    also: Annotated[
+        list[str] | None, typer.Option(help="Repeatable: delete, merge, restore; see the reference.")
+    ] = None,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Show every step of the first seed, and play no other.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Play invented days against the real engine, with crashes and lost answers, and check what must hold.
@@ -38,7 +42,9 @@ def simulate(
 
     if list_plants:
         found = {"plants": [{"name": one.name, "breaks": list(one.breaks)} for one in planted.PLANTS.values()]}
-        words.answer(found, "\n".join(f"{p['name']}: {', '.join(p['breaks'])}" for p in found["plants"]), as_json=as_json)
+        words.answer(
+            found, "\n".join(f"{p['name']}: {', '.join(p['breaks'])}" for p in found["plants"]), as_json=as_json
+        )
         return words.DONE
     _known(plant, also or ())
     if trace:
@@ -63,10 +69,11 @@ def _known(plant: str | None, also: list[str] | tuple[str, ...]) -> None:
 
 
 def _told(report: dict[str, Any]) -> str:
-    lines = [
+    first = (
         f"{report['seeds']} seeds of {report['steps'] // max(report['seeds'], 1)} steps in {report['seconds']} s: "
         f"{report['violations']} violations, residue {report['residue']}"
-    ]
+    )
+    lines = [first]
     lines += [
         f"  {name:<4} evaluated {one['evaluated']:>8}  violated {one['violated']}"
         for name, one in report["invariants"].items()

@@ -18,7 +18,7 @@ from sync_platform.errors import AnotherCycleRuns, Misconfigured, NotSetUp
 from sync_platform.settings import Settings, environment_names, setting_names
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMANDS = ["init", "setup", "connect", "doctor", "plan", "sync", "status", "verify", "why", "demo", "sandbox"]
+COMMANDS = ["init", "setup", "connect", "doctor", "plan", "sync", "status", "verify", "why", "demo", "sandbox", "simulate"]
 CANARY = "canary.ada@example.com"
 SUMMARY = {
     "run": "r1",

@@ -1,1 +1,1 @@
-"""Seeded schedules over the real engine: people, three systems, faults and crashes, and invariants checked afterwards."""
+"""Seeded schedules over the real engine: people, three systems, faults, and invariants checked afterwards."""

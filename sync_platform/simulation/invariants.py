@@ -7,6 +7,7 @@ are not simulated: they are named and never counted.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -17,10 +18,11 @@ from sync_platform.core.mappings import Lexicon, Unmappable, field_maps, observe
 from sync_platform.core.records import UNSET, Entity, Json, System, Verb
 from sync_platform.errors import BadInput
 from sync_platform.simulation import people
-from sync_platform.simulation.systems import Thing
+from sync_platform.simulation.systems import Thing, View
+from sync_platform.simulation.truth import Edit, Violation, standing
 
 if TYPE_CHECKING:
-    from sync_platform.simulation.world import Edit, World
+    from sync_platform.simulation.world import World
 
 PRESENT = ("I1", "I2", "I3", "I4", "I6", "I7", "I8", "I9", "I10", "I11", "I15", "I16", "I18")
 ABSENT = {
@@ -43,8 +45,6 @@ Group = dict[System, list[Thing]]
 
 def broken(world: World, invariant: str, words: str) -> None:
     """Note a violation."""
-    from sync_platform.simulation.world import Violation
-
     world.violations.append(Violation(invariant, words))
     world.say("VIOLATED", invariant, words)
 
@@ -66,10 +66,8 @@ def check(world: World) -> None:
 
 
 def _groups(world: World) -> dict[tuple[Entity, str], Group]:
-    from sync_platform.simulation.world import standing
-
     groups: dict[tuple[Entity, str], Group] = defaultdict(lambda: defaultdict(list))
-    for one in standing(world):
+    for one in standing(world.systems):
         groups[one.thing.entity, one.whose][one.system].append(one.thing)
     return groups
 
@@ -80,7 +78,8 @@ class _Tables:
     def __init__(self, world: World) -> None:
         raw = world.shelf.raw
         self.links = {
-            row[0]: row for row in raw.execute("SELECT id, record_id, system, entity, external_id, state, cells FROM link")
+            row[0]: row
+            for row in raw.execute("SELECT id, record_id, system, entity, external_id, state, cells FROM link")
         }
         self.by_object = {(row[2], row[3], row[4]): row for row in self.links.values()}
         self.decisions: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
@@ -95,7 +94,8 @@ class _Tables:
             if one["id"] > world.decided_before:
                 self.fresh.append(one)
         self.observations = raw.execute(
-            "SELECT system, entity, external_id, fields, observed_at FROM observation WHERE taken AND id > ? ORDER BY id",
+            "SELECT system, entity, external_id, fields, observed_at FROM observation WHERE taken AND id > ?"
+            " ORDER BY id",
             (world.observed_before,),
         ).fetchall()
 
@@ -104,7 +104,8 @@ class _Tables:
 
 
 def _agreement(world: World, groups: Mapping[tuple[Entity, str], Group]) -> None:
-    with_ticket = {_customer_of(world, s, t) for (e, _), g in groups.items() if e is Entity.TICKET for s in g for t in g[s]}
+    tickets = [group for (entity, _), group in groups.items() if entity is Entity.TICKET]
+    with_ticket = {_customer_of(world, s, one) for group in tickets for s, found in group.items() for one in found}
     world.stuck = set()
     for (entity, whose), group in groups.items():
         _counted(world, entity, whose, group, with_ticket)
@@ -157,7 +158,7 @@ def _equal(world: World, whose: str, name: str, there: list[tuple[System, Thing]
         if not marks:
             broken(world, "I18", f"{whose} {name}: refused, and nobody is told")
     fit = [(system, value) for system, value in shown.items() if system not in unfit]
-    for (one, value), (other, second) in zip(fit, fit[1:], strict=False):
+    for (one, value), (other, second) in itertools.pairwise(fit):
         world.evaluated["I1"] += 1
         if not people.alike(name, value, second):
             broken(world, "I1", f"{whose} {name}: {one} {value!r}, {other} {second!r}")
@@ -190,7 +191,9 @@ def _lone_edits(world: World, groups: Mapping[tuple[Entity, str], Group]) -> Non
         for system, things in groups[entity, whose].items():
             shown = people.read(system, name, things[0].now.attributes)
             if not people.refused(system, name, last.meaning) and not people.alike(name, shown, last.meaning):
-                broken(world, "I3", f"{whose} {name}: {last.system} alone typed {last.meaning!r}, {system} shows {shown!r}")
+                broken(
+                    world, "I3", f"{whose} {name}: {last.system} alone typed {last.meaning!r}, {system} shows {shown!r}"
+                )
 
 
 def _may_write(system: System, name: str) -> bool:
@@ -231,7 +234,7 @@ def _shown_is_decided(world: World, ledger: _Tables) -> None:
 def _overtaken_before_birth(ledger: _Tables) -> set[tuple[int, str]]:
     """Showings that were replaced before their object was judged for the first time: nothing is a change there yet."""
     out: set[tuple[int, str]] = set()
-    shown: dict[tuple[str, ...], list[tuple[int, str, str]]] = defaultdict(list)
+    shown: dict[tuple[str, str, str], list[tuple[int, str, str]]] = defaultdict(list)
     for place, (system, entity, external_id, fields, at) in enumerate(ledger.observations):
         shown[system, entity, external_id] += [(place, name, at) for name in json.loads(fields or "{}")]
     ages: dict[str, list[str]] = defaultdict(list)
@@ -309,7 +312,7 @@ def _winners(world: World, ledger: _Tables) -> None:
     flips: dict[tuple[str, str], int] = defaultdict(int)
     for one in ledger.fresh:
         winner = one["winner"]
-        if not winner or one["cause"] not in ("change",) or one["field"] in ("tags", "customer", "*"):
+        if not winner or one["cause"] != "change" or one["field"] in ("tags", "customer", "*"):
             continue
         link = ledger.links[winner["link"]]
         system, entity = System(link[2]), Entity(link[3])
@@ -323,13 +326,13 @@ def _winners(world: World, ledger: _Tables) -> None:
             if any(one in world.lost for one in at):
                 world.residue += 1
                 world.say("residue", system, entity, link[4], one["field"])
-            elif any(winner["theirs"] not in world.sent.get(one, []) for one in at):
+            elif any(one in world.unanswered and winner["theirs"] not in world.sent.get(one, []) for one in at):
                 # The answer was lost and the system spells it otherwise: nobody can tell that from an edit.
                 world.events["respelt_unanswered"] += 1
             else:
                 broken(world, "I6", f"{system} {entity} {link[4]}: our own {one['field']} won over another's")
         flips[one["record_id"], one["field"]] += 1
-    typed = defaultdict(int)
+    typed: dict[str, int] = defaultdict(int)
     for edit in world.edits:
         if edit.epoch == world.epoch:
             typed[people.POLICY_FIELD.get(edit.field, edit.field)] += 1
@@ -398,8 +401,6 @@ def _laws(world: World) -> None:
 
 def _nothing_again(world: World) -> None:
     """Another full read, every row twice and in another order: no decision, no observation, no write."""
-    from sync_platform.simulation.systems import View
-
     before = world.counts()
     for side in world.systems.values():
         side.view = View(again=1000, turned=1)
@@ -423,13 +424,15 @@ def at_call(world: World, system: System, change: Change) -> None:
     raw = world.shelf.raw
     world.evaluated["I10"] += 1
     row = raw.execute(
-        "SELECT record_id, state, payload, numbers, verb FROM intent WHERE id = ? AND system = ?", (change.token, system)
+        "SELECT record_id, state, payload, numbers, verb FROM intent WHERE id = ? AND system = ?",
+        (change.token, system),
     ).fetchone()
     if row is None or row[1] != "sent":
         broken(world, "I10", f"{system}: a write without a committed intent")
         return
     open_ = raw.execute(
-        "SELECT count(*) FROM intent WHERE record_id = ? AND system = ? AND state IN ('sent','unknown')", (row[0], system)
+        "SELECT count(*) FROM intent WHERE record_id = ? AND system = ? AND state IN ('sent','unknown')",
+        (row[0], system),
     ).fetchone()[0]
     if open_ != 1:
         broken(world, "I10", f"{system}: {open_} unsettled intents for one link")

@@ -84,7 +84,9 @@ def typed(system: System, field: str, number: int, held: Mapping[str, Json]) -> 
     if field == "tags":
         return _tags(system, number, held)
     if number % 11 == 0 and field in ("name", "phone", "company", "note"):
-        return Typed(dict.fromkeys(attributes_for(system, field), [] if (system, field) == (G, "phone") else None), None)
+        return Typed(
+            dict.fromkeys(attributes_for(system, field), [] if (system, field) == (G, "phone") else None), None
+        )
     if field == "name":
         first, last = "Ada", f"Case{number}"
         parts = {G: (f"{first} {last}",), H: (first, last), E: (f"{first} {last}", first, last)}[system]
@@ -144,9 +146,7 @@ def read(system: System, field: str, attributes: Mapping[str, Json]) -> Json:
         return int(value)
     if field == "status":
         return {one for one in STATES[E] if STATES[system][one] == value}
-    if field == "priority":
-        return PRIORITIES[system].index(value)
-    return str(value).casefold()
+    return PRIORITIES[system].index(value) if field == "priority" else str(value).casefold()
 
 
 def alike(field: str, one: Json, other: Json) -> bool:

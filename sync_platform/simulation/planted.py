@@ -61,7 +61,8 @@ def _all_bases(right: Any) -> Any:
 def _base_as_sent(right: Any) -> Any:
     def field(hub: Any, intent: Any, link: Link, name: str, sent: Any, *rest: Any) -> None:
         right(hub, intent, link, name, sent, *rest)
-        link.cells[name].base = sent
+        cell = link.cells[name]
+        cell.base = cell.held = sent
 
     return field
 
@@ -107,17 +108,6 @@ def _sent_is_forgotten(_right: Any) -> Any:
             outbox.set_states(conn, [(one.id, IntentState.PLANNED, None, None) for one in open_])
 
     return unsettled
-
-
-def _all_or_nothing(right: Any) -> Any:
-    def update(hub: Any, conn: Any, intent: Any, link: Link, row: Row, *rest: Any) -> None:
-        right(hub, conn, intent, link, row, *rest)
-        for name, sent in intent.values.items():
-            if any(link.cell(other).shadow != value for other, value in intent.values.items()):
-                cell = link.cell(name)
-                cell.base = intent.pre.get(name, cell.base) if cell.shadow == sent else cell.base
-
-    return update
 
 
 def _answers_in_order(right: Any) -> Any:
@@ -176,7 +166,7 @@ def _to_the_end(system: Any, _cursor: Any, page: Any) -> Any:
 
 
 def _without_last(_system: Any, cursor: Any, page: Any) -> Any:
-    return page if cursor.watermark is None or page.complete else replace(page, rows=page.rows[:-1])
+    return page if cursor.watermark is None or len(page.rows) < 2 else replace(page, rows=page.rows[:-1])
 
 
 def _equal_stamps_dropped(_system: Any, _cursor: Any, page: Any) -> Any:
@@ -209,7 +199,7 @@ def _nobody_removes(right: Any) -> Any:
 
 def _no_agreement_without_equality(_right: Any) -> Any:
     def explains(self: Scene, value: Any, link: Link, name: str) -> bool:
-        return self.put(link, name, value) == link.cell(name).shadow
+        return bool(self.put(link, name, value) == link.cell(name).shadow)
 
     return explains
 
@@ -217,27 +207,13 @@ def _no_agreement_without_equality(_right: Any) -> Any:
 def _never_stands(_right: Any) -> Any:
     def stands(self: Scene, link: Link, name: str) -> bool:
         cell = link.cells[name]
-        return cell.held is not UNSET and self.put(link, name, self.record.fields.get(name)) == cell.shadow
+        return cell.held is not UNSET and bool(self.put(link, name, self.record.fields.get(name)) == cell.shadow)
 
     return stands
 
 
 def _everybody_writes(_right: Any) -> Any:
     return lambda *_args: None
-
-
-def _anywhere(right: Any) -> Any:
-    def facts(self: Any, record: Any, all_links: Any) -> Any:
-        return replace(right(self, record, all_links), creatable=set(System))
-
-    return facts
-
-
-def _linked_or_not(right: Any) -> Any:
-    def facts(self: Any, record: Any, all_links: Any) -> Any:
-        return replace(right(self, record, all_links), unsettled=set())
-
-    return facts
 
 
 def _always_new(_right: Any) -> Any:
@@ -304,18 +280,25 @@ _ALL = (
     _of("lost_race_taken_for_done", "I7 I1 I3", (settle, "_settle_one", _moved_is_done)),
     _of("blind_retry_of_a_create", "I9 I10", (outbox, "set_states", _blind_retry)),
     _of("crash_forgets_what_was_sent", "I9 I6 I3", (push, "settle_unknown", _sent_is_forgotten)),
-    _of("settled_all_or_nothing", "I6", (settle, "_settle_update", _all_or_nothing)),
     _of("unknown_never_settled", "I1", (push, "settle_unknown", _nothing)),
     _of("batch_order_trusted", "I7 I1 I8 I9", (SimulatedSystem, "apply", _answers_in_order)),
     _of(
         "stale_row_taken",
         "I3 I6 I7",
-        (pull, "_order", _ordered(lambda link, row, _d, _b: "take" if _old(link, row) and not link.unsettled else None)),
+        (
+            pull,
+            "_order",
+            _ordered(lambda link, row, _d, _b: "take" if _old(link, row) and not link.unsettled else None),
+        ),
     ),
     _of(
         "equal_stamp_ignored",
         "I7 I3",
-        (pull, "_order", _ordered(lambda link, row, _d, begun: "ignore" if _same(link, row) and begun is None else None)),
+        (
+            pull,
+            "_order",
+            _ordered(lambda link, row, _d, begun: "ignore" if _same(link, row) and begun is None else None),
+        ),
     ),
     _of(
         "read_while_a_write_is_unsettled",
@@ -344,8 +327,6 @@ _ALL = (
     _of("everybody_may_write", "I16", (merge, "_claims_nothing", _everybody_writes)),
     _of("first_word_counts", "I3", (merge, "_judge", _first_word_counts)),
     _of("differences_left_alone", "I1 I3", (Scene, "decided", _every_judgement_lost)),
-    _of("create_before_the_round", "I9", (reconcile._Conditions, "facts", _anywhere)),  # noqa: SLF001  # its place
-    _of("second_create_while_one_is_unsettled", "I9 I10", (reconcile._Conditions, "facts", _linked_or_not)),  # noqa: SLF001
     _of("everybody_is_new", "I9 I1", (reconcile, "place", _always_new)),
     _of("refusals_forgotten", "I1 I2", (journal, "parked_of", _nothing_is_parked)),
     _of("sent_not_written_down", "I10", (outbox, "mark_sent", _nothing)),

@@ -15,7 +15,9 @@ from sync_platform.core.policy import Policy, parse
 from sync_platform.simulation.invariants import ABSENT, PRESENT
 from sync_platform.simulation.planted import PLANTS
 from sync_platform.simulation.script import as_test, draw, shorten
-from sync_platform.simulation.world import Shelf, Step, Violation, World
+from sync_platform.simulation.shelf import Shelf
+from sync_platform.simulation.truth import Violation
+from sync_platform.simulation.world import Step, World
 
 STEPS = 120
 SEEDS = 300

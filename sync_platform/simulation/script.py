@@ -24,6 +24,7 @@ FAULTS = (
     "unnamed",
     "second_run",
 )
+LOSSES = ("lost_landed", "lost_never", "lost_late", "unnamed", "die_after_call", "lost_batch", "busy")
 # What the engine records and draws no conclusions from yet: drawn only when it is asked for.
 CONSEQUENCES = ("delete", "merge", "restore")
 WEIGHTS = {
@@ -39,8 +40,10 @@ WEIGHTS = {
     "ticket": 1,
     "race": 5,
     "loss": 4,
+    "birth": 3,
 }
 FIRST_TICKET = 1000
+FIRST_PERSON = 100
 
 
 def draw(seed: int, steps: int, also: Sequence[str] = ()) -> list[Step]:
@@ -56,7 +59,11 @@ def draw(seed: int, steps: int, also: Sequence[str] = ()) -> list[Step]:
     turns: list[Step] = []
     while len(turns) < steps:
         kind = rng.choices(list(kinds), list(kinds.values()))[0]
-        turns += _knot(rng, kind, len(turns)) if kind in ("race", "loss") else [[kind, *_details(rng, kind, len(turns))]]
+        turns += (
+            _knot(rng, kind, len(turns))
+            if kind in ("race", "loss", "birth")
+            else [[kind, *_details(rng, kind, len(turns))]]
+        )
     return [*out, *turns[:steps], ["quiet"]]
 
 
@@ -66,11 +73,19 @@ def _knot(rng: random.Random, kind: str, turn: int) -> list[Step]:
     entity, which = str(rng.choice(ENTITIES)), rng.randrange(3)
     first, second = rng.randrange(60), rng.randrange(60)
     number = 100 + turn * 7
+    if kind == "birth":
+        born: Step = ["ticket", one, which, FIRST_TICKET + turn]
+        if rng.random() < 0.5:
+            born = ["person", FIRST_PERSON + turn, [one, other], []]
+        entity = str(born[0]).replace("person", "customer")
+        fault: Step = ["fault", rng.choice(("lost_landed", "unnamed", "die_after_call", "lost_batch")), 0]
+        target = str(rng.choice(SYSTEMS))
+        return [born, ["pull", one, entity], ["reconcile", entity], fault, ["push", target, entity]]
     steps: list[Step] = [["edit", one, entity, which, first, number], ["pull", one, entity]]
     edit: Step = ["edit", other, entity, which, second, number + 7]
     if kind == "race":
         return [*steps, edit, ["push", other, entity]]
-    lost: Step = ["fault", rng.choice(("lost_landed", "lost_late", "unnamed", "die_after_call", "lost_batch")), 0]
+    lost: Step = ["fault", rng.choice(LOSSES), 0]
     return [*steps, lost, ["push", other, entity], edit, ["pull", other, entity], ["wait", rng.choice((1, 70, 130))]]
 
 

@@ -74,7 +74,7 @@ class Version:
 
 @dataclass(slots=True)
 class Thing:
-    """One object with all its versions; `shown` is the newest version that the engine saw of each attribute, by place."""
+    """One object with all its versions; `shown`: the newest version that the engine saw, by attribute."""
 
     entity: Entity
     external_id: str
@@ -117,19 +117,16 @@ class SimulatedSystem:
     view: View = field(default_factory=View)
     late: list[tuple[datetime, Change]] = field(default_factory=list)
     limits: tuple[Limit, ...] = ()
+    page_size: Mapping[str, int] = field(init=False)
+    batch_size: Mapping[tuple[Entity, Verb], int] = field(init=False)
     seq: int = 0
     applied: int = 0
 
-    @property
-    def page_size(self) -> Mapping[str, int]:
-        """Rows of a page."""
-        return {feed.name: PAGE for feed in self.feeds()}
-
-    @property
-    def batch_size(self) -> Mapping[tuple[Entity, Verb], int]:
-        """Gorgias takes one change a call."""
+    def __post_init__(self) -> None:
+        # Gorgias takes one change a call.
         size = 1 if self.system is System.GORGIAS else PAGE
-        return {(entity, verb): size for entity in ENTITIES for verb in Verb}
+        self.page_size = {feed.name: PAGE for feed in self.feeds()}
+        self.batch_size = {(entity, verb): size for entity in ENTITIES for verb in Verb}
 
     # --- what happens in the system -----------------------------------------------------------------------------
 
@@ -360,7 +357,9 @@ class SimulatedSystem:
         return self._done(change, thing, by)
 
     def _create(self, change: Change, wanted: Mapping[str, Json], by: str) -> Receipt:
-        known = next((one for one in self.living(change.entity) if self._holds(one, "marker", change.marker or "")), None)
+        known = next(
+            (one for one in self.living(change.entity) if self._holds(one, "marker", change.marker or "")), None
+        )
         # A unique property refuses a second object with the same marker; a Gorgias ticket's external id is not unique.
         if known is not None and self.system is not System.GORGIAS:
             return Receipt(
@@ -368,7 +367,9 @@ class SimulatedSystem:
             )
         holder = self._holder(change.entity, wanted, None)
         if holder is not None:
-            return Receipt(change.token, Outcome.REJECTED, code="EXISTS", existing=holder.external_id, fields=("email",))
+            return Receipt(
+                change.token, Outcome.REJECTED, code="EXISTS", existing=holder.external_id, fields=("email",)
+            )
         thing = self.put(change.entity, self._reformatted({**wanted, MARKER[self.system]: change.marker}), by)
         return self._done(change, thing, by)
 
@@ -423,5 +424,3 @@ class SimulatedSystem:
 
     def close(self) -> None:
         """Nothing to give back."""
-
-

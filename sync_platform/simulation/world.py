@@ -9,27 +9,22 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
-import sqlite3
-import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
-
-from sqlalchemy import Connection, event
 
 from sync_platform.connectors.protocol import Change, Connector
 from sync_platform.core.policy import Policy
 from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, Evidence, Json, System
 from sync_platform.errors import AnotherCycleRuns, RateLimited, SyncError, Unavailable
-from sync_platform.ledger.database import Ledger, set_meta
-from sync_platform.simulation import people
+from sync_platform.ledger.database import set_meta
+from sync_platform.simulation import invariants, people
+from sync_platform.simulation.shelf import Shelf
 from sync_platform.simulation.systems import SimulatedSystem, Thing, View
+from sync_platform.simulation.truth import Edit, Violation, standing
 from sync_platform.sync import pull, push, reconcile
 from sync_platform.sync.hub import LOADED, Hub, Timing
 
@@ -43,91 +38,12 @@ class Died(BaseException):
     """The process ends here: no handler of the engine may catch this."""
 
 
-class Violation(Exception):
-    """A promise was broken: which, and where it was seen."""
-
-    def __init__(self, invariant: str, words: str) -> None:
-        self.invariant = invariant
-        self.words = words
-        super().__init__(f"{invariant}: {words}")
-
-
-class SimulatedLedger(Ledger):
-    """The real ledger, with a seam at both sides of every commit and the world's clock."""
-
-    seam: Callable[[str], None] = staticmethod(lambda _name: None)  # type: ignore[assignment]
-    clock: Callable[[], datetime] = staticmethod(lambda: BEGIN_AT)  # type: ignore[assignment]
-
-    @contextmanager
-    def begin(self) -> Iterator[Connection]:
-        """A write transaction; the process may die before and after its commit."""
-        self.seam("begin")
-        with super().begin() as conn:
-            yield conn
-            self.seam("commit")
-        self.seam("committed")
-
-    def now(self, conn: Connection) -> datetime:  # noqa: ARG002  # the ledger's
-        """The world's time."""
-        return self.clock()
-
-
-class Shelf:
-    """One ledger file that is used again and again: compiled statements stay with its engine, its rows do not."""
-
-    def __init__(self) -> None:
-        base = Path("/dev/shm")  # noqa: S108  # a file in memory, where there is such a place
-        self.folder = Path(tempfile.mkdtemp(prefix="sync-simulate-", dir=base if base.is_dir() else None))
-        self.path = self.folder / "ledger.db"
-        self.ledger = SimulatedLedger.open(f"sqlite:///{self.path}", migrate=True)
-        self.ledger.engine.dispose()
-        event.listen(self.ledger.engine, "connect", _careless)
-        self.raw = sqlite3.connect(self.path)
-        self.empty = sqlite3.connect(":memory:")
-        self.raw.backup(self.empty)
-
-    def fresh(self) -> SimulatedLedger:
-        """The ledger as it was created."""
-        self.ledger.engine.dispose()
-        self.empty.backup(self.raw)
-        return self.ledger
-
-    def copy(self, other: Shelf) -> None:
-        """Hold what another shelf holds."""
-        self.ledger.engine.dispose()
-        other.raw.backup(self.raw)
-
-    def close(self) -> None:
-        """Remove the file."""
-        self.raw.close()
-        self.ledger.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _careless(connection: Any, _record: Any) -> None:
-    connection.execute("PRAGMA synchronous=OFF")
-
-
 @dataclass(slots=True)
 class Fault:
     """What goes wrong in the next step of the engine, at its `at`-th seam that fits."""
 
     kind: str
     at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """What a person did to one field of one object."""
-
-    epoch: int
-    system: System
-    entity: Entity
-    external_id: str
-    whose: str
-    field: str
-    meaning: Json
-    place: int
 
 
 @dataclass(slots=True)
@@ -153,6 +69,9 @@ class World:
     lost: set[tuple[System, Entity, str, str]] = field(default_factory=set)
     overwritten: set[tuple[int, str, str]] = field(default_factory=set)
     sent: dict[tuple[System, Entity, str, str], list[Json]] = field(default_factory=dict)
+    # Writes on their way, and those whose answer nobody ever read: (system, entity, id, attribute).
+    flight: set[tuple[System, Entity, str, str]] = field(default_factory=set)
+    unanswered: set[tuple[System, Entity, str, str]] = field(default_factory=set)
     residue: int = 0
     marks: list[tuple[Thing, str, int]] = field(default_factory=list)
     stuck: set[tuple[str, str]] = field(default_factory=set)
@@ -169,8 +88,8 @@ class World:
     def bind(self) -> None:
         """Take the shelf's ledger over."""
         ledger = self.shelf.ledger
-        ledger.seam = self.seam  # type: ignore[method-assign]
-        ledger.clock = lambda: self.now_at  # type: ignore[method-assign]
+        ledger.seam = self.seam
+        ledger.clock = lambda: self.now_at
 
     # --- seams --------------------------------------------------------------------------------------------------
 
@@ -180,6 +99,7 @@ class World:
             raise Died
         if name == "committed":
             self.marks.clear()
+            self.flight.clear()
         if name != "begin" and self._strikes({"commit": "die_before_commit", "committed": "die_after_commit"}[name]):
             self._die(name)
 
@@ -206,6 +126,7 @@ class World:
             self._die("called")
         if kind == "write" and self._strikes("lost_batch"):
             self.say("lost_batch", system)
+            self._unanswered()
             raise Unavailable("the connection broke", system=str(system))
 
     def fate(self, system: System, change: Change) -> str:
@@ -213,6 +134,7 @@ class World:
         for kind in ("lost_landed", "lost_never", "lost_late", "busy", "unnamed"):
             if self._strikes(kind):
                 self.say(kind, system, change.entity, change.external_id)
+                self._unanswered()
                 if kind == "lost_late" and change.external_id:
                     self.lost |= {(system, change.entity, change.external_id, name) for name in change.set}
                 return kind
@@ -228,11 +150,16 @@ class World:
         self.events[_EVENT_OF.get(kind, kind)] += 1
         return True
 
+    def _unanswered(self) -> None:
+        self.unanswered |= self.flight
+        self.flight.clear()
+
     def _die(self, where: str) -> None:
         self.dead = True
         for thing, name, place in reversed(self.marks):
             thing.shown[name] = place
         self.marks.clear()
+        self._unanswered()
         self.say("dies", where)
         raise Died
 
@@ -241,7 +168,7 @@ class World:
         self.say("second run")
         first = self.shelf.ledger.check_owner
         self.engine(self._cycle)
-        self.shelf.ledger.check_owner = first  # type: ignore[method-assign]
+        self.shelf.ledger.check_owner = first
 
     # --- the engine ---------------------------------------------------------------------------------------------
 
@@ -257,7 +184,7 @@ class World:
             if self.owner != run:
                 raise AnotherCycleRuns("somebody else took over")
 
-        ledger.check_owner = mine  # type: ignore[method-assign]
+        ledger.check_owner = mine
         sides: dict[System, Connector] = dict(self.systems)
         return Hub(
             ledger=ledger,
@@ -277,6 +204,7 @@ class World:
             self.dead = False
         except SyncError as error:
             self.say("ended", type(error).__name__)
+            self._unanswered()
         except Exception as error:  # noqa: BLE001  # whatever it is, the engine should not have raised it
             self.violations.append(Violation("I18", f"the engine raised {type(error).__name__}: {error}"))
 
@@ -432,12 +360,10 @@ class World:
 
     def on_quiet(self) -> None:
         """Nobody edits, everything answers: rounds until nothing moves, then the invariants."""
-        from sync_platform.simulation import invariants
-
         self.quiet()
         invariants.check(self)
         self.epoch += 1
-        self.known = {one.whose for one in standing(self)}
+        self.known = {one.whose for one in standing(self.systems)}
 
     def quiet(self) -> None:
         """Cycles without edits and faults until one of them changes nothing."""
@@ -495,32 +421,13 @@ class World:
 
     def wrote(self, system: System, change: Change) -> None:
         """A write sets out: its intent must stand in the ledger, committed, and be what is written."""
-        from sync_platform.simulation import invariants
-
         said = json.dumps(dict(change.set), sort_keys=True)
         self.say("  write", system, change.entity, change.verb, change.external_id, said)
         for name, value in change.set.items():
-            self.sent.setdefault((system, change.entity, change.external_id or "", name), []).append(value)
+            at = (system, change.entity, change.external_id or "", name)
+            self.sent.setdefault(at, []).append(value)
+            self.flight.add(at)
         invariants.at_call(self, system, change)
-
-
-@dataclass(frozen=True, slots=True)
-class Stands:
-    """One live object."""
-
-    system: System
-    whose: str
-    thing: Thing
-
-
-def standing(world: World) -> list[Stands]:
-    """Every live object, with whose it is."""
-    out = []
-    for system, side in world.systems.items():
-        for (entity, _), thing in side.things.items():
-            if thing.live:
-                out.append(Stands(system, people.whose(entity, system, thing.now.attributes), thing))
-    return out
 
 
 def _newborn(system: System, number: int, place: int) -> dict[str, Json]:

@@ -11,7 +11,7 @@ import json
 import os
 
 from sync_platform.core.records import SYSTEMS, Cell
-from tests.core.harness import E, G, H, Bench
+from tests.core.harness import Bench, E, G, H
 
 DEPTH = int(os.environ.get("SYNC_EXHAUSTIVE_DEPTH", "3"))
 EDITS = [*itertools.product(SYSTEMS, ["title"], ["A", "B"]), *itertools.product(SYSTEMS, ["code"], ["c"])]
