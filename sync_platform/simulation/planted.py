@@ -14,9 +14,9 @@ from typing import Any
 
 from sync_platform.connectors.protocol import Outcome, Receipt
 from sync_platform.core import identity, merge
-from sync_platform.core.records import UNSET, Entity, IntentState, Link, Row, System
+from sync_platform.core.records import Entity, IntentState, Link, Row, System
 from sync_platform.core.scene import Scene
-from sync_platform.ledger import journal, links, outbox
+from sync_platform.ledger import links, outbox
 from sync_platform.simulation.systems import SimulatedSystem
 from sync_platform.sync import pull, push, reconcile, settle
 
@@ -165,10 +165,6 @@ def _to_the_end(system: Any, _cursor: Any, page: Any) -> Any:
     return replace(page, cursor=replace(page.cursor, watermark=str(system.seq), walk=None), complete=True)
 
 
-def _without_last(_system: Any, cursor: Any, page: Any) -> Any:
-    return page if cursor.watermark is None or len(page.rows) < 2 else replace(page, rows=page.rows[:-1])
-
-
 def _equal_stamps_dropped(_system: Any, _cursor: Any, page: Any) -> Any:
     seen: set[Any] = set()
     rows = []
@@ -179,37 +175,7 @@ def _equal_stamps_dropped(_system: Any, _cursor: Any, page: Any) -> Any:
     return replace(page, rows=rows)
 
 
-class _NoDirt:
-    """The links module, on which nothing is marked dirty."""
-
-    def __getattr__(self, name: str) -> Any:
-        return (lambda _conn, _ids: None) if name == "mark_dirty" else getattr(links, name)
-
-
 # --- decisions and plans -----------------------------------------------------------------------------------------
-
-
-def _nobody_removes(right: Any) -> Any:
-    def changes(*args: Any) -> Any:
-        gained, _ = right(*args)
-        return gained, set()
-
-    return changes
-
-
-def _no_agreement_without_equality(_right: Any) -> Any:
-    def explains(self: Scene, value: Any, link: Link, name: str) -> bool:
-        return bool(self.put(link, name, value) == link.cell(name).shadow)
-
-    return explains
-
-
-def _never_stands(_right: Any) -> Any:
-    def stands(self: Scene, link: Link, name: str) -> bool:
-        cell = link.cells[name]
-        return cell.held is not UNSET and bool(self.put(link, name, self.record.fields.get(name)) == cell.shadow)
-
-    return stands
 
 
 def _everybody_writes(_right: Any) -> Any:
@@ -218,10 +184,6 @@ def _everybody_writes(_right: Any) -> Any:
 
 def _always_new(_right: Any) -> Any:
     return lambda _system, _keys, _known: identity.Placement("new")
-
-
-def _nothing_is_parked(_right: Any) -> Any:
-    return lambda _conn, _ids: {}
 
 
 def _without_numbers(right: Any) -> Any:
@@ -305,30 +267,14 @@ _ALL = (
         "I6 I3",
         (pull, "_order", _ordered(lambda link, _r, differs, _b: "take" if link.unsettled and differs else None)),
     ),
-    _of(
-        "versions_not_compared",
-        "I7 I3",
-        (pull, "_order", _ordered(lambda link, row, _d, _b: "ignore" if row.version and link.version else None)),
-    ),
     _of("hints_never_read", "I7 I3", (links, "read_again", _none_again)),
     _of("missing_taken_for_blank", "I3 I7 I1 I2", (pull, "observe", _missing_is_blank)),
     _of("watermark_moved_mid_walk", "I7 I1 I3", (SimulatedSystem, "pull", _page_made_short(_to_the_end))),
     _of("greater_for_greater_or_equal", "I7 I1 I3", (SimulatedSystem, "pull", _page_made_short(_equal_stamps_dropped))),
-    _of("last_row_of_a_page_lost", "I7 I1 I3", (SimulatedSystem, "pull", _page_made_short(_without_last))),
-    _of("dirty_mark_not_kept", "I3 I1", (pull, "links", lambda _right: _NoDirt())),
-    _of("unjudged_change_overtaken", "I3", (pull, "_overtakes", lambda _right: lambda *_args: False)),
-    _of("removals_come_back", "I11 I1", (merge, "_without_late", _nobody_removes)),
-    _of(
-        "shadow_for_image",
-        "I1 I2",
-        (Scene, "stands", _never_stands),
-        (Scene, "explains", _no_agreement_without_equality),
-    ),
     _of("everybody_may_write", "I16", (merge, "_claims_nothing", _everybody_writes)),
     _of("first_word_counts", "I3", (merge, "_judge", _first_word_counts)),
     _of("differences_left_alone", "I1 I3", (Scene, "decided", _every_judgement_lost)),
     _of("everybody_is_new", "I9 I1", (reconcile, "place", _always_new)),
-    _of("refusals_forgotten", "I1 I2", (journal, "parked_of", _nothing_is_parked)),
     _of("sent_not_written_down", "I10", (outbox, "mark_sent", _nothing)),
     _of("written_without_a_decision", "I10", (outbox, "replace_planned", _without_numbers)),
     _of("written_beyond_the_intent", "I11", (push, "_change", _neighbour_too)),

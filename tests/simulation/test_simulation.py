@@ -69,10 +69,6 @@ def test_a_script_is_shortened_to_the_steps_that_it_fails_by():
     assert "def test_seed_5_keeps_i1() -> None:" in as_test(short, "I1", 5)
 
 
-def test_at_least_twenty_five_faults_can_be_planted():
-    assert len(PLANTS) >= 25
-
-
 @pytest.mark.parametrize("name", PLANTS)
 def test_a_planted_fault_is_noticed(name):
     with staged() as stage:
