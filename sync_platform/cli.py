@@ -20,6 +20,7 @@ import typer
 
 from sync_platform import __version__, cli_desk, cli_forget, cli_plans, cli_policy, cli_restored
 from sync_platform import cli_words as words
+from sync_platform.cli_simulate import register as register_simulate
 from sync_platform.errors import AnotherCycleRuns, Misconfigured, SyncError
 from sync_platform.settings import Settings
 
@@ -286,6 +287,7 @@ cli_desk.register(app)
 cli_policy.register(app)
 cli_forget.register(app)
 cli_restored.register(app)
+register_simulate(app)
 
 
 def run(args: Sequence[str]) -> int:

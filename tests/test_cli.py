@@ -24,6 +24,7 @@ COMMANDS = [
 ]
 COMMANDS += ["reviews", "parked", "link", "unlink", "policy"]
 COMMANDS += ["forget", "restored"]
+COMMANDS += ["simulate"]
 CANARY = "canary.ada@example.com"
 SUMMARY = {
     "run": "r1",

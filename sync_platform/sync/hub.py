@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -119,6 +120,8 @@ class Hub:
     asks: set[tuple[int, str, str]] = field(default_factory=set)
     # The sync never sleeps through this by itself; tests and the simulation move it.
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    # Names new records; the simulation gives the same names to the same seed.
+    new_id: Callable[[], str] = lambda: uuid.uuid4().hex
 
     def reach(self, system: System) -> None:
         """Raise what kept a side from saying who it is, if anything did."""

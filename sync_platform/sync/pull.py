@@ -343,8 +343,22 @@ def take(
     if hub.keep_out is not None:
         rows = hub.keep_out.let_in(rows, hub.lexicon)
     for entity in dict.fromkeys(row.entity for row in rows):
-        _take(hub, conn, system, entity, [row for row in rows if row.entity is entity], judge, taken, begun, fresh_list)
+        for wave in _waves([row for row in rows if row.entity is entity]):
+            _take(hub, conn, system, entity, wave, judge, taken, begun, fresh_list)
     return taken
+
+
+def _waves(rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows in their order, each object once a wave: what a page shows twice is judged before it is overtaken."""
+    waves: list[list[Row]] = []
+    times: dict[str, int] = {}
+    for row in rows:
+        turn = times.get(row.external_id, 0)
+        times[row.external_id] = turn + 1
+        if turn == len(waves):
+            waves.append([])
+        waves[turn].append(row)
+    return waves
 
 
 def _take(

@@ -5,7 +5,6 @@ The rules are pure and live in `core`; this module loads what a batch touches, c
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -154,7 +153,7 @@ def _settle_place(
 ) -> RecordId:
     if placement.kind == "link" and placement.record is not None:
         return placement.record
-    record = Record(RecordId(uuid.uuid4().hex), link.entity, born_at=hub.now(), twin=placement.kind != "new")
+    record = Record(RecordId(hub.new_id()), link.entity, born_at=hub.now(), twin=placement.kind != "new")
     born[record.id] = record
     if placement.kind != "new":
         reviews.append(

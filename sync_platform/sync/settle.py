@@ -263,6 +263,24 @@ def _acknowledge_field(
     cell.shadow = cell.base = cell.held = read
     cell.image = sent
     cell.seen = intent.numbers.get(name, 0)
+    if maps[name].kind == "set" and intent.verb is Verb.UPDATE and read != sent:
+        cell.base = cell.held = _without_others(hub, intent, maps[name], name, read, sent)
+
+
+def _without_others(hub: Hub, intent: Intent, mapping: FieldMap, name: str, read: Json, sent: Json) -> Json:
+    """What the set would be if nobody else had touched it meanwhile: what others added or took is an ordinary change.
+
+    Where an element that we added is not there as it was sent, the system spells elements its own way: then the answer
+    says nothing about others.
+    """
+    lexicon = hub.lexicon(intent.system, intent.entity)
+    try:
+        shown, ours, before = (set(mapping.get(one, None, lexicon)) for one in (read, sent, intent.pre.get(name) or []))
+        if not ours - before <= shown:
+            return read
+        return mapping.put(sorted(ours), lexicon)
+    except (SyncError, Unmappable):
+        return read
 
 
 def _equal(hub: Hub, intent: Intent, mapping: FieldMap, one: Json, other: Json) -> bool:

@@ -1,0 +1,1 @@
+"""Seeded schedules over the real engine: people, three systems, faults, and invariants checked afterwards."""

@@ -1,0 +1,482 @@
+"""What must hold, each looked at by code of its own, from what really happened in the systems.
+
+Where a check reads the ledger it reads the bare tables; it asks nothing of the engine. `PRESENT` are checked after
+every quiet or at every call, and one that was never evaluated is a failure. `ABSENT` are the promises of features that
+are not simulated: they are named and never counted.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sync_platform.connectors.protocol import Change
+from sync_platform.core.mappings import Lexicon, Unmappable, field_maps, observe
+from sync_platform.core.records import UNSET, Entity, Json, System, Verb
+from sync_platform.errors import BadInput
+from sync_platform.simulation import people
+from sync_platform.simulation.systems import Thing, View
+from sync_platform.simulation.truth import Edit, Violation, standing
+
+if TYPE_CHECKING:
+    from sync_platform.simulation.world import World
+
+PRESENT = ("I1", "I2", "I3", "I4", "I6", "I7", "I8", "I9", "I10", "I11", "I15", "I16", "I18")
+ABSENT = {
+    "I5": "order of arrival is proved over the pure core",
+    "I12": "deletes: nothing follows from one yet",
+    "I13": "restores: nothing follows from one yet",
+    "I14": "merges: nothing follows from one yet",
+    "I17": "limits: the budget has its own simulation",
+    "I19": "plans are not applied yet",
+    "I20": "there is no replay yet",
+    "I21": "there is no undo yet",
+    "I22": "there is no erasure yet",
+}
+RESTRICTED = {"credit_status", "order_count"}
+CONSTANTS = {"hs_pipeline"}
+FLIPS_MAX = 3
+
+Group = dict[System, list[Thing]]
+
+
+def broken(world: World, invariant: str, words: str) -> None:
+    """Note a violation."""
+    world.violations.append(Violation(invariant, words))
+    world.say("VIOLATED", invariant, words)
+
+
+def check(world: World) -> None:
+    """Everything that must hold once nothing moves any more."""
+    groups = _groups(world)
+    ledger = _Tables(world)
+    _agreement(world, groups)
+    _lone_edits(world, groups)
+    _tags(world, groups)
+    _shown_is_decided(world, ledger)
+    _winners(world, ledger)
+    _stored(world, ledger)
+    _one_link(world, ledger)
+    _laws(world)
+    _nothing_again(world)
+    world.decided_before, world.observed_before = world.counts()[1], world.counts()[0]
+
+
+def _groups(world: World) -> dict[tuple[Entity, str], Group]:
+    groups: dict[tuple[Entity, str], Group] = defaultdict(lambda: defaultdict(list))
+    for one in standing(world.systems):
+        groups[one.thing.entity, one.whose][one.system].append(one.thing)
+    return groups
+
+
+class _Tables:
+    """The bare rows of this epoch."""
+
+    def __init__(self, world: World) -> None:
+        raw = world.shelf.raw
+        self.links = {
+            row[0]: row
+            for row in raw.execute("SELECT id, record_id, system, entity, external_id, state, cells FROM link")
+        }
+        self.by_object = {(row[2], row[3], row[4]): row for row in self.links.values()}
+        self.decisions: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+        self.fresh: list[dict[str, Any]] = []
+        names = ("id", "record_id", "entity", "field", "value", "rule", "winner", "claims", "replaced", "cause", "at")
+        for row in raw.execute(f"SELECT {', '.join(names)} FROM decision ORDER BY id"):  # noqa: S608
+            one = dict(zip(names, row, strict=True))
+            for name in ("value", "winner", "claims", "replaced"):
+                # A JSON column of SQLite gives a bare number back as a number.
+                one[name] = json.loads(one[name]) if isinstance(one[name], str) else one[name]
+            self.decisions[one["record_id"], one["field"]].append(one)
+            if one["id"] > world.decided_before:
+                self.fresh.append(one)
+        self.observations = raw.execute(
+            "SELECT system, entity, external_id, fields, observed_at FROM observation WHERE taken AND id > ?"
+            " ORDER BY id",
+            (world.observed_before,),
+        ).fetchall()
+
+
+# --- agreement (I1), doubles (I9), refused values (I18) ----------------------------------------------------------
+
+
+def _agreement(world: World, groups: Mapping[tuple[Entity, str], Group]) -> None:
+    tickets = [group for (entity, _), group in groups.items() if entity is Entity.TICKET]
+    with_ticket = {_customer_of(world, s, one) for group in tickets for s, found in group.items() for one in found}
+    world.stuck = set()
+    for (entity, whose), group in groups.items():
+        _counted(world, entity, whose, group, with_ticket)
+        there = [(system, things[0]) for system, things in group.items()]
+        for name in people.FIELDS[entity]:
+            _equal(world, whose, name, there)
+        if entity is Entity.TICKET:
+            world.evaluated["I1"] += 1
+            if len({_customer_of(world, system, thing) for system, thing in there}) > 1:
+                broken(world, "I1", f"{whose}: the systems name different customers")
+
+
+def _customer_of(world: World, system: System, ticket: Thing) -> str:
+    reference = str(ticket.now.attributes.get(people.REFERENCE[system]) or "")
+    thing = world.systems[system].things.get((Entity.CUSTOMER, reference))
+    return people.whose(Entity.CUSTOMER, system, thing.now.attributes) if thing else ""
+
+
+def _counted(world: World, entity: Entity, whose: str, group: Group, with_ticket: set[str]) -> None:
+    if any(_gone(world, system, entity, whose) for system in world.systems):
+        return
+    for system in world.systems:
+        count = len(group.get(system, []))
+        world.evaluated["I9"] += 1
+        if count > 1:
+            broken(world, "I9", f"{whose} stands {count} times in {system}")
+        needed = entity is Entity.TICKET or system is not System.GORGIAS or whose in with_ticket
+        world.evaluated["I1"] += 1
+        if needed and not count:
+            broken(world, "I1", f"{whose} is missing in {system}")
+
+
+def _gone(world: World, system: System, entity: Entity, whose: str) -> bool:
+    things = [thing for (kind, _), thing in world.systems[system].things.items() if kind is entity and not thing.live]
+    return any(people.whose(entity, system, thing.versions[-1].attributes) == whose for thing in things)
+
+
+def _equal(world: World, whose: str, name: str, there: list[tuple[System, Thing]]) -> None:
+    shown = {system: people.read(system, name, thing.now.attributes) for system, thing in there}
+    unfit = {
+        system
+        for system, held in shown.items()
+        if any(people.refused(system, name, other) and not people.alike(name, held, other) for other in shown.values())
+    }
+    if unfit:
+        # It stays different where it was refused, and nowhere else.
+        world.stuck.add((whose, name))
+        world.evaluated["I18"] += 1
+        marks = world.shelf.raw.execute("SELECT count(*) FROM parked WHERE lifted_at IS NULL").fetchone()[0]
+        if not marks:
+            broken(world, "I18", f"{whose} {name}: refused, and nobody is told")
+    fit = [(system, value) for system, value in shown.items() if system not in unfit]
+    for (one, value), (other, second) in itertools.pairwise(fit):
+        world.evaluated["I1"] += 1
+        if not people.alike(name, value, second):
+            broken(world, "I1", f"{whose} {name}: {one} {value!r}, {other} {second!r}")
+
+
+# --- nothing that was typed is lost (I3, I11) --------------------------------------------------------------------
+
+
+def _attribute_lost(world: World, whose: str, name: str) -> bool:
+    attributes = {one for system in world.systems for one in people.attributes_for(system, name)}
+    return any((world.epoch, whose, one) in world.overwritten for one in attributes)
+
+
+def _lone_edits(world: World, groups: Mapping[tuple[Entity, str], Group]) -> None:
+    """Who alone edits a field gets what they typed, everywhere."""
+    edits: dict[tuple[Entity, str, str], list[Edit]] = defaultdict(list)
+    for edit in world.edits:
+        if edit.epoch == world.epoch and edit.field != "tags":
+            edits[edit.entity, edit.whose, edit.field].append(edit)
+    for (entity, whose, name), found in edits.items():
+        last = found[-1]
+        alone = len({edit.system for edit in found}) == 1
+        if not alone or whose not in world.known or (whose, name) in world.stuck:
+            continue
+        if (last.meaning is None and name != "note") or not _may_write(last.system, name):
+            continue
+        if _attribute_lost(world, whose, name):
+            continue
+        world.evaluated["I3"] += 1
+        for system, things in groups[entity, whose].items():
+            shown = people.read(system, name, things[0].now.attributes)
+            if not people.refused(system, name, last.meaning) and not people.alike(name, shown, last.meaning):
+                broken(
+                    world, "I3", f"{whose} {name}: {last.system} alone typed {last.meaning!r}, {system} shows {shown!r}"
+                )
+
+
+def _may_write(system: System, name: str) -> bool:
+    return name not in ("credit", "orders") or system is System.ERP
+
+
+def _tags(world: World, groups: Mapping[tuple[Entity, str], Group]) -> None:
+    """What only was removed is gone everywhere, what only was added is everywhere."""
+    acts: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for edit in world.edits:
+        if edit.epoch == world.epoch and edit.field == "tags":
+            acts[edit.whose, edit.meaning[1]].add(edit.meaning[0])
+    for (whose, tag), signs in acts.items():
+        if whose not in world.known or len(signs) > 1 or _attribute_lost(world, whose, "tags"):
+            continue
+        world.evaluated["I11"] += 1
+        for system, things in groups[Entity.TICKET, whose].items():
+            if (tag in people.read(system, "tags", things[0].now.attributes)) != (signs == {"+"}):
+                broken(world, "I11", f"{whose} {tag}: {signs} in one system, not so in {system}")
+
+
+def _shown_is_decided(world: World, ledger: _Tables) -> None:
+    """Each value that an observation showed and a person typed is in a decision, in whatever part."""
+    unborn = _overtaken_before_birth(ledger)
+    for place, (system, entity, external_id, fields, _) in enumerate(ledger.observations):
+        link = ledger.by_object.get((system, entity, external_id))
+        thing = world.systems[System(system)].things.get((Entity(entity), external_id))
+        if thing is None or link is None or link[1] is None:
+            continue
+        for name, theirs in json.loads(fields or "{}").items():
+            if (place, name) in unborn or not _typed_by_person(System(system), Entity(entity), thing, name, theirs):
+                continue
+            world.evaluated["I3"] += 1
+            if not _spoken_of(ledger, link[1], system, Entity(entity), name, theirs):
+                broken(world, "I3", f"{system} {entity} {external_id}: {name} was shown and is in no decision")
+
+
+def _overtaken_before_birth(ledger: _Tables) -> set[tuple[int, str]]:
+    """Showings that were replaced before their object was judged for the first time: nothing is a change there yet."""
+    out: set[tuple[int, str]] = set()
+    shown: dict[tuple[str, str, str], list[tuple[int, str, str]]] = defaultdict(list)
+    for place, (system, entity, external_id, fields, at) in enumerate(ledger.observations):
+        shown[system, entity, external_id] += [(place, name, at) for name in json.loads(fields or "{}")]
+    ages: dict[str, list[str]] = defaultdict(list)
+    for (record, _), found in ledger.decisions.items():
+        ages[record] += [one["at"] for one in found]
+    for key, rows in shown.items():
+        link = ledger.by_object.get(key)
+        judged = min((at for at in ages.get(link[1] if link else "", ()) if at >= rows[0][2]), default="")
+        for number, (place, name, _) in enumerate(rows):
+            if any(name == later and at <= judged for _, later, at in rows[number + 1 :]):
+                out.add((place, name))
+    return out
+
+
+def _typed_by_person(system: System, entity: Entity, thing: Thing, name: str, theirs: Json) -> bool:
+    return name not in ("customer", "channel", "email", "email_2", "customer_no") and "person" in _authors(
+        system, entity, thing, name, theirs
+    )
+
+
+def _authors(system: System, entity: Entity, thing: Thing, name: str, theirs: Json) -> set[str]:
+    """Who ever made this object hold this value."""
+    mapping = field_maps(system, entity).get(name)
+    if mapping is None:
+        return set()
+    wanted = theirs if len(mapping.attributes) > 1 else {mapping.attributes[0]: theirs}
+    return {
+        version.by
+        for version in thing.versions
+        if set(mapping.attributes) & version.touched
+        and all(version.attributes.get(one) == value for one, value in wanted.items())
+    }
+
+
+def _spoken_of(ledger: _Tables, record: str, system: str, entity: Entity, name: str, theirs: Json) -> bool:
+    meant = _reading(System(system), entity, name, theirs)
+    whole = [one["value"].get(name) for one in ledger.decisions[record, "*"] if one["value"]]
+    said = list(whole)
+    for one in ledger.decisions[record, name]:
+        said += [one["value"], one["replaced"]]
+        if any(claim["theirs"] == theirs for claim in one["claims"] or ()):
+            return True
+    return any(_reading_of(system, entity, name, value, theirs) == meant for value in said) or meant in (None, [])
+
+
+def _reading(system: System, entity: Entity, name: str, theirs: Json, current: Json = None) -> Json:
+    try:
+        return field_maps(system, entity)[name].get(theirs, current, _LEXICON[system])
+    except BadInput:
+        return UNSET
+
+
+def _reading_of(system: str, entity: Entity, name: str, value: Json, theirs: Json) -> Json:
+    """What theirs means where the record holds `value`: that value, if it accounts for it."""
+    if _reading(System(system), entity, name, theirs, value) == value:
+        return _reading(System(system), entity, name, theirs)
+    return value
+
+
+def _lexicon(system: System) -> Lexicon:
+    words = {
+        "status": people.STATES[system],
+        "priority": dict(zip(people.PRIORITIES[people.G], people.PRIORITIES[system], strict=True)),
+    }
+    return Lexicon(vocabulary=words)
+
+
+_LEXICON = {system: _lexicon(system) for system in System}
+
+
+# --- our own echo never wins (I6) --------------------------------------------------------------------------------
+
+
+def _winners(world: World, ledger: _Tables) -> None:
+    flips: dict[tuple[str, str], int] = defaultdict(int)
+    for one in ledger.fresh:
+        winner = one["winner"]
+        if not winner or one["cause"] != "change" or one["field"] in ("tags", "customer", "*"):
+            continue
+        link = ledger.links[winner["link"]]
+        system, entity = System(link[2]), Entity(link[3])
+        thing = world.systems[system].things[entity, link[4]]
+        authors = _authors(system, entity, thing, one["field"], winner["theirs"])
+        world.evaluated["I6"] += 1
+        other = [claim for claim in one["claims"] or () if claim["theirs"] != winner["theirs"]]
+        if authors and "person" not in authors and (other or one["replaced"] != one["value"]):
+            mapping = field_maps(system, entity)[one["field"]]
+            at = [(system, entity, link[4], name) for name in mapping.attributes]
+            if any(one in world.lost for one in at):
+                world.residue += 1
+                world.say("residue", system, entity, link[4], one["field"])
+            elif any(one in world.unanswered and winner["theirs"] not in world.sent.get(one, []) for one in at):
+                # The answer was lost and the system spells it otherwise: nobody can tell that from an edit.
+                world.events["respelt_unanswered"] += 1
+            else:
+                broken(world, "I6", f"{system} {entity} {link[4]}: our own {one['field']} won over another's")
+        flips[one["record_id"], one["field"]] += 1
+    typed: dict[str, int] = defaultdict(int)
+    for edit in world.edits:
+        if edit.epoch == world.epoch:
+            typed[people.POLICY_FIELD.get(edit.field, edit.field)] += 1
+    for (record, name), count in flips.items():
+        if count > FLIPS_MAX + typed[name]:
+            broken(world, "I6", f"{record} {name}: decided {count} times")
+
+
+# --- the ledger knows what is there (I7, I8) ---------------------------------------------------------------------
+
+
+def _stored(world: World, ledger: _Tables) -> None:
+    """Every visible object is stored, and every shadow is what the object holds."""
+    for system, side in world.systems.items():
+        for (entity, external_id), thing in side.things.items():
+            link = ledger.by_object.get((str(system), str(entity), external_id))
+            world.evaluated["I7"] += 1
+            if link is None:
+                if thing.live:
+                    broken(world, "I7", f"{system} {entity} {external_id} is not in the ledger")
+                continue
+            if not thing.live:
+                continue
+            cells = json.loads(link[6] or "{}")
+            for name, theirs in observe(system, entity, thing.now.attributes).items():
+                cell = cells.get(name)
+                if cell is not None and cell.get("s") != theirs:
+                    broken(world, "I7", f"{system} {entity} {external_id}: {name} is believed to be {cell.get('s')!r}")
+
+
+def _one_link(world: World, ledger: _Tables) -> None:
+    seen: set[tuple[str, str]] = set()
+    for link in ledger.links.values():
+        if link[1] is None or link[5] != "active":
+            continue
+        world.evaluated["I8"] += 1
+        if (link[1], link[2]) in seen:
+            broken(world, "I8", f"{link[1]} has two active links in {link[2]}")
+        seen.add((link[1], link[2]))
+
+
+# --- the mappings (I15) ------------------------------------------------------------------------------------------
+
+
+def _laws(world: World) -> None:
+    for system, side in world.systems.items():
+        for (entity, _), thing in side.things.items():
+            for name, theirs in observe(system, entity, thing.now.attributes).items():
+                mapping = field_maps(system, entity)[name]
+                if mapping.kind == "reference":
+                    continue
+                value = _reading(system, entity, name, theirs)
+                if value is UNSET:
+                    continue
+                try:
+                    again = mapping.get(mapping.put(value, _LEXICON[system]), value, _LEXICON[system])
+                except Unmappable:
+                    continue
+                world.evaluated["I15"] += 1
+                if again != value:
+                    broken(world, "I15", f"{system} {entity} {name}: what is put is not what is got")
+
+
+# --- nothing happens by itself (I2, I4) --------------------------------------------------------------------------
+
+
+def _nothing_again(world: World) -> None:
+    """Another full read, every row twice and in another order: no decision, no observation, no write."""
+    before = world.counts()
+    for side in world.systems.values():
+        side.view = View(again=1000, turned=1)
+    world.on_full()
+    for side in world.systems.values():
+        side.view = View()
+    after = world.counts()
+    world.evaluated["I2"] += 1
+    world.evaluated["I4"] += 1
+    if after[1:] != before[1:]:
+        broken(world, "I2", f"a quiet world moved: {before} became {after}")
+    if after[0] != before[0]:
+        broken(world, "I4", "the same rows again were taken for news")
+
+
+# --- at every call (I10, I11, I16) -------------------------------------------------------------------------------
+
+
+def at_call(world: World, system: System, change: Change) -> None:
+    """A write sets out: is it owed, is it this, may it be?"""
+    raw = world.shelf.raw
+    world.evaluated["I10"] += 1
+    row = raw.execute(
+        "SELECT record_id, state, payload, numbers, verb FROM intent WHERE id = ? AND system = ?",
+        (change.token, system),
+    ).fetchone()
+    if row is None or row[1] != "sent":
+        broken(world, "I10", f"{system}: a write without a committed intent")
+        return
+    open_ = raw.execute(
+        "SELECT count(*) FROM intent WHERE record_id = ? AND system = ? AND state IN ('sent','unknown')",
+        (row[0], system),
+    ).fetchone()[0]
+    if open_ != 1:
+        broken(world, "I10", f"{system}: {open_} unsettled intents for one link")
+    payload = json.loads(row[2])
+    _decided(world, row[0], json.loads(row[3] or "{}"), payload["values"], system)
+    _as_intended(world, system, change, payload)
+    _may_be(world, system, change, payload["values"])
+
+
+def _decided(world: World, record: str, numbers: Mapping[str, int], values: Iterable[str], system: System) -> None:
+    for name in values:
+        number = numbers.get(name)
+        found = world.shelf.raw.execute("SELECT record_id FROM decision WHERE id = ?", (number,)).fetchone()
+        if found is None or found[0] != record:
+            broken(world, "I10", f"{system}: {name} is written and was never decided")
+
+
+def _as_intended(world: World, system: System, change: Change, payload: Mapping[str, Any]) -> None:
+    world.evaluated["I11"] += 1
+    meant: list[Json] = []
+    for value in payload["values"].values():
+        meant += list(value.values()) if isinstance(value, dict) and len(value) > 1 and "at" not in value else [value]
+    for name, value in change.set.items():
+        if name not in CONSTANTS and value not in meant:
+            broken(world, "I11", f"{system}: {name} is written otherwise than intended")
+
+
+def _may_be(world: World, system: System, change: Change, values: Mapping[str, Json]) -> None:
+    """What a system may not say never reaches another one."""
+    if change.entity is not Entity.CUSTOMER or not RESTRICTED & set(values):
+        return
+    thing = world.systems[system].things.get((change.entity, change.external_id or ""))
+    held = thing.now.attributes if thing is not None and change.verb is not Verb.CREATE else change.set
+    whose = people.whose(Entity.CUSTOMER, system, held)
+    theirs = [
+        version.attributes
+        for (kind, _), one in world.systems[System.ERP].things.items()
+        if kind is Entity.CUSTOMER
+        for version in one.versions
+        if version.by == "person" and people.whose(kind, System.ERP, version.attributes) == whose
+    ]
+    for field, name in (("credit", "credit_status"), ("orders", "order_count")):
+        if name in values and values[name] is not None:
+            world.evaluated["I16"] += 1
+            value = people.read(system, field, change.set)
+            if value not in [people.read(System.ERP, field, one) for one in theirs]:
+                broken(world, "I16", f"{whose} {name}: written to {system}, and the ERP never said it")

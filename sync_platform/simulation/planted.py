@@ -1,0 +1,282 @@
+"""Planted faults: mistakes that others made, put into the engine from outside for as long as a story is played.
+
+Each one replaces a function by a wrapper and takes it away again; the engine itself has no switch. A fault that no
+invariant notices would mean that the simulation proves nothing there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from sync_platform.connectors.protocol import Outcome, Receipt
+from sync_platform.core import identity, merge
+from sync_platform.core.records import Entity, IntentState, Link, Row, System
+from sync_platform.core.scene import Scene
+from sync_platform.ledger import links, outbox
+from sync_platform.simulation.systems import SimulatedSystem
+from sync_platform.sync import pull, push, reconcile, settle
+
+Make = Callable[[Any], Any]
+# One replacement: whose attribute, its name, and how the wrapper is made from what stands there.
+Swap = tuple[Any, str, Make]
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """One fault: its name, the invariants that it breaks, and what it replaces."""
+
+    name: str
+    breaks: tuple[str, ...]
+    swaps: tuple[Swap, ...]
+
+    @contextmanager
+    def grown(self) -> Iterator[None]:
+        """While this lasts the engine has the fault."""
+        was = [(owner, name, getattr(owner, name)) for owner, name, _ in self.swaps]
+        try:
+            for (owner, name, make), (_, _, right) in zip(self.swaps, was, strict=True):
+                setattr(owner, name, make(right))
+            yield
+        finally:
+            for owner, name, right in was:
+                setattr(owner, name, right)
+
+
+# --- answers -----------------------------------------------------------------------------------------------------
+
+
+def _all_bases(right: Any) -> Any:
+    def acknowledge(hub: Any, conn: Any, intent: Any, row: Any, *rest: Any) -> None:
+        right(hub, conn, intent, row, *rest)
+        for cell in rest[3].links[-1].cells.values():
+            cell.base = cell.shadow
+
+    return acknowledge
+
+
+def _base_as_sent(right: Any) -> Any:
+    def field(hub: Any, intent: Any, link: Link, name: str, sent: Any, *rest: Any) -> None:
+        right(hub, intent, link, name, sent, *rest)
+        cell = link.cells[name]
+        cell.base = cell.held = sent
+
+    return field
+
+
+def _unknown_is_done(right: Any) -> Any:
+    def one(hub: Any, conn: Any, intent: Any, receipt: Receipt, *rest: Any) -> None:
+        if receipt.outcome is Outcome.UNKNOWN and receipt.external_id:
+            receipt = replace(receipt, outcome=Outcome.DONE)
+        right(hub, conn, intent, receipt, *rest)
+
+    return one
+
+
+def _retry_is_rejected(right: Any) -> Any:
+    def one(hub: Any, conn: Any, intent: Any, receipt: Receipt, *rest: Any) -> None:
+        if receipt.outcome is Outcome.RETRY:
+            receipt = replace(receipt, outcome=Outcome.REJECTED, code="BUSY")
+        right(hub, conn, intent, receipt, *rest)
+
+    return one
+
+
+def _moved_is_done(right: Any) -> Any:
+    def one(hub: Any, conn: Any, intent: Any, receipt: Receipt, *rest: Any) -> None:
+        if receipt.outcome is Outcome.MOVED:
+            receipt = replace(receipt, outcome=Outcome.DONE, row=None)
+        right(hub, conn, intent, receipt, *rest)
+
+    return one
+
+
+def _blind_retry(right: Any) -> Any:
+    def states(conn: Any, rows: Any) -> None:
+        right(conn, [(i, IntentState.PLANNED if s is IntentState.UNKNOWN else s, None, at) for i, s, _, at in rows])
+
+    return states
+
+
+def _sent_is_forgotten(_right: Any) -> Any:
+    def unsettled(hub: Any, system: System, entity: Entity, _step: Any) -> None:
+        with hub.ledger.begin() as conn:
+            open_ = outbox.unsettled(conn, system, entity)
+            outbox.set_states(conn, [(one.id, IntentState.PLANNED, None, None) for one in open_])
+
+    return unsettled
+
+
+def _answers_in_order(right: Any) -> Any:
+    def apply(self: Any, changes: Any, *, lane: Any) -> Iterator[Receipt]:
+        for change, receipt in zip(changes, right(self, changes, lane=lane), strict=False):
+            yield replace(receipt, token=change.token)
+
+    return apply
+
+
+# --- reads -------------------------------------------------------------------------------------------------------
+
+
+def _ordered(wrong: Callable[[Link, Row, bool, int | None], str | None]) -> Make:
+    def make(right: Any) -> Any:
+        def order(link: Link, row: Row, differs: bool, begun: int | None) -> str:
+            said: str = wrong(link, row, differs, begun) or right(link, row, differs, begun)
+            return said
+
+        return order
+
+    return make
+
+
+def _old(link: Link, row: Row) -> bool:
+    return row.stamp is not None and link.stamp is not None and row.stamp < link.stamp
+
+
+def _same(link: Link, row: Row) -> bool:
+    return row.stamp is not None and link.stamp is not None and row.stamp == link.stamp
+
+
+def _missing_is_blank(right: Any) -> Any:
+    def observe(system: System, entity: Entity, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        hidden = {"note": None} if system is System.GORGIAS and entity is Entity.CUSTOMER else {}
+        shown: dict[str, Any] = right(system, entity, hidden | dict(attributes) if attributes else attributes)
+        return shown
+
+    return observe
+
+
+def _page_made_short(drop: Callable[[Any, Any, Any], Any]) -> Make:
+    def make(right: Any) -> Any:
+        def read(self: Any, feed: Any, cursor: Any, **how: Any) -> Any:
+            return drop(self, cursor, right(self, feed, cursor, **how))
+
+        return read
+
+    return make
+
+
+def _to_the_end(system: Any, _cursor: Any, page: Any) -> Any:
+    if page.cursor.watermark == "listed" or page.cursor.watermark is None:
+        return page
+    return replace(page, cursor=replace(page.cursor, watermark=str(system.seq), walk=None), complete=True)
+
+
+def _equal_stamps_dropped(_system: Any, _cursor: Any, page: Any) -> Any:
+    seen: set[Any] = set()
+    rows = []
+    for row in page.rows:
+        if row.stamp not in seen:
+            rows.append(row)
+        seen.add(row.stamp)
+    return replace(page, rows=rows)
+
+
+# --- decisions and plans -----------------------------------------------------------------------------------------
+
+
+def _everybody_writes(_right: Any) -> Any:
+    return lambda *_args: None
+
+
+def _always_new(_right: Any) -> Any:
+    return lambda _system, _keys, _known: identity.Placement("new")
+
+
+def _without_numbers(right: Any) -> Any:
+    def planned(conn: Any, ids: Any, writes: Any, **how: Any) -> None:
+        right(conn, ids, [replace(write, numbers={}) for write in writes], **how)
+
+    return planned
+
+
+def _neighbour_too(right: Any) -> Any:
+    def change(hub: Any, intent: Any, link: Any) -> Any:
+        made = right(hub, intent, link)
+        extra = {"language": "xx"} if intent.entity is Entity.CUSTOMER else {"subject": "Nobody said this"}
+        return replace(made, set={**extra, **made.set})
+
+    return change
+
+
+def _nothing(_right: Any) -> Any:
+    return lambda *_args, **_more: None
+
+
+def _none_again(_right: Any) -> Any:
+    return lambda *_args, **_more: []
+
+
+def _every_judgement_lost(right: Any) -> Any:
+    def decided(self: Scene, name: str, value: Any, number: int) -> None:
+        right(self, name, value, number)
+        for link in self.links:
+            if name in link.cells:
+                link.cells[name].apart = True
+
+    return decided
+
+
+def _first_word_counts(right: Any) -> Any:
+    """The first to speak keeps the field: later changes are taken for agreement."""
+
+    def judge(scene: Scene, name: str, policy: Any, fresh: Any) -> None:
+        if scene.record.fields.get(name) is None:
+            right(scene, name, policy, fresh)
+
+    return judge
+
+
+def _of(name: str, breaks: str, *swaps: Swap) -> Plant:
+    return Plant(name, tuple(breaks.split()), swaps)
+
+
+_ALL = (
+    _of("answer_moves_all_bases", "I3 I1", (settle, "_acknowledge", _all_bases)),
+    _of("base_not_read_back", "I6 I2", (settle, "_acknowledge_field", _base_as_sent)),
+    _of("unknown_taken_for_done", "I7 I1 I3", (settle, "_settle_one", _unknown_is_done)),
+    _of("busy_taken_for_refused", "I1 I3", (settle, "_settle_one", _retry_is_rejected)),
+    _of("lost_race_taken_for_done", "I7 I1 I3", (settle, "_settle_one", _moved_is_done)),
+    _of("blind_retry_of_a_create", "I9 I10", (outbox, "set_states", _blind_retry)),
+    _of("crash_forgets_what_was_sent", "I9 I6 I3", (push, "settle_unknown", _sent_is_forgotten)),
+    _of("unknown_never_settled", "I1", (push, "settle_unknown", _nothing)),
+    _of("batch_order_trusted", "I7 I1 I8 I9", (SimulatedSystem, "apply", _answers_in_order)),
+    _of(
+        "stale_row_taken",
+        "I3 I6 I7",
+        (
+            pull,
+            "_order",
+            _ordered(lambda link, row, _d, _b: "take" if _old(link, row) and not link.unsettled else None),
+        ),
+    ),
+    _of(
+        "equal_stamp_ignored",
+        "I7 I3",
+        (
+            pull,
+            "_order",
+            _ordered(lambda link, row, _d, begun: "ignore" if _same(link, row) and begun is None else None),
+        ),
+    ),
+    _of(
+        "read_while_a_write_is_unsettled",
+        "I6 I3",
+        (pull, "_order", _ordered(lambda link, _r, differs, _b: "take" if link.unsettled and differs else None)),
+    ),
+    _of("hints_never_read", "I7 I3", (links, "read_again", _none_again)),
+    _of("missing_taken_for_blank", "I3 I7 I1 I2", (pull, "observe", _missing_is_blank)),
+    _of("watermark_moved_mid_walk", "I7 I1 I3", (SimulatedSystem, "pull", _page_made_short(_to_the_end))),
+    _of("greater_for_greater_or_equal", "I7 I1 I3", (SimulatedSystem, "pull", _page_made_short(_equal_stamps_dropped))),
+    _of("everybody_may_write", "I16", (merge, "_claims_nothing", _everybody_writes)),
+    _of("first_word_counts", "I3", (merge, "_judge", _first_word_counts)),
+    _of("differences_left_alone", "I1 I3", (Scene, "decided", _every_judgement_lost)),
+    _of("everybody_is_new", "I9 I1", (reconcile, "place", _always_new)),
+    _of("sent_not_written_down", "I10", (outbox, "mark_sent", _nothing)),
+    _of("written_without_a_decision", "I10", (outbox, "replace_planned", _without_numbers)),
+    _of("written_beyond_the_intent", "I11", (push, "_change", _neighbour_too)),
+)
+PLANTS: Mapping[str, Plant] = MappingProxyType({plant.name: plant for plant in _ALL})

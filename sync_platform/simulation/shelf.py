@@ -1,0 +1,72 @@
+"""The real ledger for one world after the other: opened once, emptied by copying, with seams for a death."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import Connection, event
+
+from sync_platform.ledger.database import Ledger
+
+
+class SimulatedLedger(Ledger):
+    """The real ledger, with a seam at both sides of every commit and the world's clock."""
+
+    seam: Callable[[str], None] = staticmethod(lambda _name: None)
+    clock: Callable[[], datetime] = staticmethod(lambda: datetime.now(UTC))
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A write transaction; the process may die before and after its commit."""
+        self.seam("begin")
+        with super().begin() as conn:
+            yield conn
+            self.seam("commit")
+        self.seam("committed")
+
+    def now(self, conn: Connection) -> datetime:  # noqa: ARG002  # the ledger's
+        """The world's time."""
+        return self.clock()
+
+
+class Shelf:
+    """One ledger file that is used again and again: compiled statements stay with its engine, its rows do not."""
+
+    def __init__(self) -> None:
+        base = Path("/dev/shm")  # noqa: S108  # a file in memory, where there is such a place
+        self.folder = Path(tempfile.mkdtemp(prefix="sync-simulate-", dir=base if base.is_dir() else None))
+        self.path = self.folder / "ledger.db"
+        self.ledger = cast("SimulatedLedger", SimulatedLedger.open(f"sqlite:///{self.path}", migrate=True))
+        self.ledger.engine.dispose()
+        event.listen(self.ledger.engine, "connect", _careless)
+        self.raw = sqlite3.connect(self.path)
+        self.empty = sqlite3.connect(":memory:")
+        self.raw.backup(self.empty)
+
+    def fresh(self) -> SimulatedLedger:
+        """The ledger as it was created."""
+        self.ledger.engine.dispose()
+        self.empty.backup(self.raw)
+        return self.ledger
+
+    def copy(self, other: Shelf) -> None:
+        """Hold what another shelf holds."""
+        self.ledger.engine.dispose()
+        other.raw.backup(self.raw)
+
+    def close(self) -> None:
+        """Remove the file."""
+        self.raw.close()
+        self.ledger.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _careless(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA synchronous=OFF")
