@@ -315,7 +315,9 @@ async def _not_allowed(request: Request, _error: Exception) -> JSONResponse:
 
 async def _json(request: Request) -> Any:
     try:
-        return json.loads(await request.body() or b"{}")
+        found = json.loads(await request.body() or b"{}")
+        json.dumps(found, allow_nan=False)  # what is no number in JSON could be stored and never be shown again
+        return found
     except (ValueError, RecursionError):
         raise ValueError("the body must be JSON") from None
 

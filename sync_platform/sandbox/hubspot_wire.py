@@ -132,7 +132,7 @@ class Call:
     def json(self) -> Json:
         """The JSON body. Raises Refusal(400) in HubSpot's words."""
         try:
-            return json.loads(self.raw_body)
+            return json.loads(self.raw_body, parse_constant=_no_json)
         except json.JSONDecodeError as error:
             refuse(
                 400,
@@ -141,8 +141,8 @@ class Call:
             )
         except UnicodeDecodeError:
             refuse(400, "Invalid input JSON on line 1, column 1: invalid UTF-8", "VALIDATION_ERROR")
-        except (RecursionError, ValueError):  # nested too deep, or a number of thousands of digits
-            refuse(400, "Invalid input JSON on line 1, column 1: too deep, or a number too long", "VALIDATION_ERROR")
+        except (RecursionError, ValueError):  # nested too deep, a number of thousands of digits, NaN
+            refuse(400, "Invalid input JSON on line 1, column 1: too deep, or no number", "VALIDATION_ERROR")
 
     def fields(self, *required: str) -> dict[str, Any]:
         """The JSON body as an object that has these attributes. Raises Refusal(400)."""
@@ -177,6 +177,10 @@ def refuse(status: int, message: str, category: str | None = None, **more: Any) 
 def not_found(context: Mapping[str, list[str]] | None = None) -> Refusal:
     """The 404 of a record that isn't there; it has no category [recorded answers]."""
     return Refusal(404, "resource not found", context=context)
+
+
+def _no_json(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
 
 
 def as_id(text: Any) -> int | None:
