@@ -23,7 +23,8 @@ from sync_platform.core.records import ENTITIES, SYSTEMS
 from sync_platform.definitions import defs
 from sync_platform.orchestration import assets, checks
 from sync_platform.orchestration.tables import columns, table
-from sync_platform.sandbox import gorgias_switches, hubspot_switches
+from sync_platform.sandbox.gorgias import switches as gorgias_switches
+from sync_platform.sandbox.hubspot import switches as hubspot_switches
 from sync_platform.sandbox.world import Switches
 from sync_platform.settings import Settings, secret_names
 

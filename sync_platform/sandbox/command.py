@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sync_platform.sandbox import gorgias_switches, hubspot_switches
+from sync_platform.sandbox.gorgias import switches as gorgias_switches
+from sync_platform.sandbox.hubspot import switches as hubspot_switches
 from sync_platform.sandbox.importing import wishes_of
 from sync_platform.sandbox.server import Options
 from sync_platform.sandbox.switches import Switches

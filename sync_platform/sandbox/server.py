@@ -18,8 +18,8 @@ from typing import Any
 from sync_platform.sandbox.control import Control, Side
 from sync_platform.sandbox.erp import ErpSandbox
 from sync_platform.sandbox.faults import ASGIApp, FaultGate
-from sync_platform.sandbox.gorgias import GorgiasSandbox
-from sync_platform.sandbox.hubspot import HubSpotSandbox
+from sync_platform.sandbox.gorgias.system import GorgiasSandbox
+from sync_platform.sandbox.hubspot.system import HubSpotSandbox
 from sync_platform.sandbox.importing import Imported, Rows, Wishes, read, words
 from sync_platform.sandbox.keeping import EVERY_S, Keeper, alone_in, database, readable, replace
 from sync_platform.sandbox.people import END_AT, Case, Person, generate

@@ -15,7 +15,7 @@ import stamina
 pytest.register_assert_rewrite("tests.connectors.contract")
 
 from sync_platform.sandbox.faults import FaultGate  # noqa: E402
-from sync_platform.sandbox.gorgias import GorgiasSandbox  # noqa: E402
+from sync_platform.sandbox.gorgias.system import GorgiasSandbox  # noqa: E402
 from sync_platform.sandbox.people import generate  # noqa: E402
 from sync_platform.sandbox.serving import listening, server, url_of  # noqa: E402
 from sync_platform.sandbox.world import World  # noqa: E402

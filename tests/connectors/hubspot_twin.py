@@ -16,7 +16,7 @@ from sync_platform.connectors.hubspot import HubSpotConnector
 from sync_platform.connectors.protocol import Wanted
 from sync_platform.core.records import Entity, Json
 from sync_platform.sandbox.faults import ASGIApp, FaultGate
-from sync_platform.sandbox.hubspot import HubSpotSandbox
+from sync_platform.sandbox.hubspot.system import HubSpotSandbox
 from sync_platform.sandbox.people import generate
 from sync_platform.sandbox.serving import listening, server, url_of
 from sync_platform.sandbox.world import World

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from sync_platform.sandbox.gorgias import GorgiasSandbox
+from sync_platform.sandbox.gorgias.system import GorgiasSandbox
 from sync_platform.sandbox.serving import listening, server, url_of
 from sync_platform.sandbox.world import World
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from sync_platform.sandbox.gorgias_fields import words
+from sync_platform.sandbox.gorgias.fields import words
 from tests.sandbox.gorgias_served import served_account
 from tests.sandbox.test_gorgias_golden import Filled
 

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from sync_platform.sandbox.faults import FaultGate
-from sync_platform.sandbox.hubspot import HubSpotSandbox
+from sync_platform.sandbox.hubspot.system import HubSpotSandbox
 from sync_platform.sandbox.world import World
 from tests.sandbox.conftest import served
 from tests.sandbox.hubspot_account import CONTACTS, TICKETS, Account, served_account

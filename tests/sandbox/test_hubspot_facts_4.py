@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from sync_platform.sandbox.hubspot import HubSpotSandbox
+from sync_platform.sandbox.hubspot.system import HubSpotSandbox
 from sync_platform.sandbox.world import World
 from tests.sandbox.conftest import served
 from tests.sandbox.hubspot_account import CONTACTS, Account, served_account

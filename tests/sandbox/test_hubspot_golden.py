@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from sync_platform.sandbox.faults import FaultGate
-from sync_platform.sandbox.hubspot import HubSpotSandbox
+from sync_platform.sandbox.hubspot.system import HubSpotSandbox
 from sync_platform.sandbox.world import World
 from tests.sandbox import shapes
 from tests.sandbox.conftest import served

@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from sync_platform.sandbox.hubspot import HubSpotSandbox
-from sync_platform.sandbox.hubspot_wire import epoch_ms
+from sync_platform.sandbox.hubspot.system import HubSpotSandbox
+from sync_platform.sandbox.hubspot.wire import epoch_ms
 from sync_platform.sandbox.world import World
 from tests.sandbox.conftest import served
 

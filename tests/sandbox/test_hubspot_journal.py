@@ -4,7 +4,7 @@ import httpx
 import pytest
 from hubspot_sdk import HubSpot
 
-from sync_platform.sandbox.hubspot import HubSpotSandbox
+from sync_platform.sandbox.hubspot.system import HubSpotSandbox
 from sync_platform.sandbox.world import World
 
 JOURNAL = "/webhooks-journal/journal/2026-03"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from sync_platform.sandbox.hubspot import HubSpotSandbox
+from sync_platform.sandbox.hubspot.system import HubSpotSandbox
 from sync_platform.sandbox.world import World
 
 CONTACTS = "/crm/v3/objects/contacts"

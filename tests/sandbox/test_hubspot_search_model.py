@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from sync_platform.sandbox.hubspot import HubSpotSandbox
-from sync_platform.sandbox.hubspot_wire import epoch_ms
+from sync_platform.sandbox.hubspot.system import HubSpotSandbox
+from sync_platform.sandbox.hubspot.wire import epoch_ms
 from sync_platform.sandbox.world import World
 from tests.sandbox.conftest import served
 

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from sync_platform.sandbox.hubspot import HubSpotSandbox
+from sync_platform.sandbox.hubspot.system import HubSpotSandbox
 from sync_platform.sandbox.world import World
 from tests.sandbox.conftest import served
 

@@ -10,7 +10,7 @@ from hubspot import HubSpot
 from hubspot.utils.signature import Signature
 from hubspot.webhooks import SettingsChangeRequest, SubscriptionCreateRequest, ThrottlingSettings
 
-from sync_platform.sandbox import hubspot_signatures as signatures
+from sync_platform.sandbox.hubspot import signatures
 from tests.sandbox.webhook_receiver import CONTACTS, TICKETS, app, receiving, until
 
 SECRET = "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy"
@@ -156,7 +156,7 @@ def test_a_creation_has_numbers_for_ids_and_its_writer(hubspot):
 
 
 def signatures_ms(iso):
-    from sync_platform.sandbox.hubspot_wire import epoch_ms
+    from sync_platform.sandbox.hubspot.wire import epoch_ms
 
     return epoch_ms(iso)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sync_platform.sandbox.hubspot import HubSpotSandbox
+from sync_platform.sandbox.hubspot.system import HubSpotSandbox
 from sync_platform.sandbox.people import generate
 from sync_platform.sandbox.world import World
 

@@ -34,7 +34,8 @@ def test_every_row_has_a_tier_and_a_confidence():
 
 
 def test_every_switch_of_a_vendor_is_in_the_table_and_every_switch_of_the_table_exists():
-    from sync_platform.sandbox import gorgias_switches, hubspot_switches
+    from sync_platform.sandbox.gorgias import switches as gorgias_switches
+    from sync_platform.sandbox.hubspot import switches as hubspot_switches
 
     switches = Switches()
     gorgias_switches.register(switches)

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from sync_platform.sandbox.hubspot import HubSpotSandbox
+from sync_platform.sandbox.hubspot.system import HubSpotSandbox
 from sync_platform.sandbox.world import World
 
 CONTACTS, TICKETS = "/crm/v3/objects/contacts", "/crm/v3/objects/tickets"
