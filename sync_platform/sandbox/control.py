@@ -317,9 +317,9 @@ async def _json(request: Request) -> Any:
     try:
         found = json.loads(await request.body() or b"{}")
         json.dumps(found, allow_nan=False)  # what is no number in JSON could be stored and never be shown again
-        return found
     except (ValueError, RecursionError):
         raise ValueError("the body must be JSON") from None
+    return found
 
 
 async def _body(request: Request, *names: str) -> dict[str, Any]:
