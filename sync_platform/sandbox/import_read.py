@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 DELIMITERS = (",", ";", "\t", "|")
+COLUMNS_MAX = 2_000
+_SHOWN, _SHOWN_EACH = 40, 60  # of the headers in a refusal, and of the letters of each
 _CHUNK = 1 << 16
 _FIELD_MAX = 4 * 1024 * 1024  # characters of one value; a quote that is never closed ends here
 # What exports call their columns, the likeliest first. Headers are compared by their letters and digits alone.
@@ -168,7 +170,10 @@ def _header(stream: Iterator[str], delimiter: str) -> list[str]:
 
 def columns_of(header: Sequence[str], mapped: Mapping[str, str]) -> dict[str, str]:
     """Which header is which field: as told, else as guessed. Raises Unreadable naming what is wrong and the headers."""
-    listed = ", ".join(repr(name) for name in header)
+    if len(header) > COLUMNS_MAX:
+        raise Unreadable(f"the first line names {len(header):,} columns; an export has up to {COLUMNS_MAX:,}")
+    listed = ", ".join(repr(name[:_SHOWN_EACH]) for name in header[:_SHOWN])
+    listed += f" and {len(header) - _SHOWN} more" if len(header) > _SHOWN else ""
     found: dict[str, str] = {}
     for name, given in mapped.items():
         if name not in HEADERS:

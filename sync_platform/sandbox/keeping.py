@@ -120,7 +120,8 @@ def readable(path: Path) -> Iterator[None]:
 def database(path: Path, *, seeded: bool) -> Iterator[None]:
     """The same for a database. One that should hold a world and is not there, or empty, would pass for a world without
     anybody, which a sync takes for a deletion of all."""
-    if seeded and not (path.is_file() and path.stat().st_size):
+    log = path.with_name(f"{path.name}-wal")  # a process that was killed may have left everything there
+    if seeded and not any(one.is_file() and one.stat().st_size for one in (path, log)):
         raise ValueError(_broken(path, "there is nothing in it"))
     try:
         yield
