@@ -85,22 +85,6 @@ def _retry_is_rejected(right: Any) -> Any:
     return one
 
 
-def _moved_is_done(right: Any) -> Any:
-    def one(hub: Any, conn: Any, intent: Any, receipt: Receipt, *rest: Any) -> None:
-        if receipt.outcome is Outcome.MOVED:
-            receipt = replace(receipt, outcome=Outcome.DONE, row=None)
-        right(hub, conn, intent, receipt, *rest)
-
-    return one
-
-
-def _blind_retry(right: Any) -> Any:
-    def states(conn: Any, rows: Any) -> None:
-        right(conn, [(i, IntentState.PLANNED if s is IntentState.UNKNOWN else s, None, at) for i, s, _, at in rows])
-
-    return states
-
-
 def _sent_is_forgotten(_right: Any) -> Any:
     def unsettled(hub: Any, system: System, entity: Entity, _step: Any) -> None:
         with hub.ledger.begin() as conn:
@@ -239,8 +223,6 @@ _ALL = (
     _of("base_not_read_back", "I6 I2", (settle, "_acknowledge_field", _base_as_sent)),
     _of("unknown_taken_for_done", "I7 I1 I3", (settle, "_settle_one", _unknown_is_done)),
     _of("busy_taken_for_refused", "I1 I3", (settle, "_settle_one", _retry_is_rejected)),
-    _of("lost_race_taken_for_done", "I7 I1 I3", (settle, "_settle_one", _moved_is_done)),
-    _of("blind_retry_of_a_create", "I9 I10", (outbox, "set_states", _blind_retry)),
     _of("crash_forgets_what_was_sent", "I9 I6 I3", (push, "settle_unknown", _sent_is_forgotten)),
     _of("unknown_never_settled", "I1", (push, "settle_unknown", _nothing)),
     _of("batch_order_trusted", "I7 I1 I8 I9", (SimulatedSystem, "apply", _answers_in_order)),

@@ -42,6 +42,18 @@ def test_a_page_that_shows_an_object_as_it_was_and_as_it_is_loses_neither():
     assert play(script).violations == []
 
 
+@pytest.mark.xfail(strict=True, reason="a list row with the stamp that was read already is not read by id again")
+def test_an_edit_that_a_list_hides_in_the_second_of_the_last_read_is_seen():
+    script = [
+        *BEGINNING,
+        ["edit", "gorgias", "customer", 0, 41, 104],
+        ["pull", "gorgias", "customer"],
+        ["edit", "gorgias", "customer", 0, 3, 448],
+        ["quiet"],
+    ]
+    assert play(script).violations == []
+
+
 def test_the_first_seeds_keep_everything_and_evaluate_everything():
     report = simulate(range(1, 9), STEPS)
     assert report["violations"] == 0, report["script"]
@@ -73,6 +85,10 @@ def test_a_script_is_shortened_to_the_steps_that_it_fails_by():
 def test_a_planted_fault_is_noticed(name):
     with staged() as stage:
         for seed in range(1, PLANT_SEEDS + 1):
-            if stage.play(draw(seed, PLANT_STEPS), seed=seed, plant=name).violations:
+            story = draw(seed, PLANT_STEPS)
+            if not stage.play(story, seed=seed, plant=name).violations:
+                continue
+            # What fails without the fault as well says nothing about it.
+            if not stage.play(story, seed=seed).violations:
                 return
     pytest.fail(f"{PLANT_SEEDS} stories did not notice it")
