@@ -68,7 +68,7 @@ def test_a_crash_is_a_counted_500_told_once_without_the_data(gorgias, capsys):
         assert error == {"msg": "An internal error occurred."}
     told = capsys.readouterr().err
     assert told.count("answered 500") == 1
-    assert "gorgias_customers.py" in told
+    assert "gorgias/customers.py" in told
     assert "Ada King" not in told
     (row,) = gorgias.world.calls.summary()["by"]
     assert (row["status"], row["count"]) == (500, 2)

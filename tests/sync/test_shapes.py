@@ -43,7 +43,7 @@ def test_sync_has_its_shape(shared_desk):
 
 def test_errors_of_a_sync_have_their_shape(open_desk):
     desk = open_desk()
-    desk.switch(hubspot__missing_scopes="tickets")
+    desk.switch(hubspot__missing_scopes="tickets,crm.objects.tickets.read,crm.objects.tickets.write")
     body = desk.later()
     assert body["errors"]
     for error in body["errors"]:
@@ -159,7 +159,7 @@ def test_doctor_finds_everything_in_order_in_a_world_that_was_set_up(shared_desk
 
 def test_doctor_names_a_missing_right_with_its_remedy(open_desk):
     desk = open_desk(load=False)
-    desk.switch(hubspot__missing_scopes="tickets")
+    desk.switch(hubspot__missing_scopes="tickets,crm.objects.tickets.read,crm.objects.tickets.write")
     found = [finding for finding in doctor(desk.settings) if not finding.ok]
     assert found
     assert all(finding.name.startswith("hubspot") and finding.remedy for finding in found)

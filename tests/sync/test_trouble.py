@@ -168,7 +168,7 @@ def test_a_storm_over_first_load_and_edits_ends_in_equality(open_desk, fault):
 
 def test_a_right_that_is_missing_names_its_remedy_and_stops_nobody_else(desk):
     trios = list(desk.trios("customer").items())
-    desk.switch(hubspot__missing_scopes="tickets")
+    desk.switch(hubspot__missing_scopes="tickets,crm.objects.tickets.read,crm.objects.tickets.write")
     desk.edit("gorgias", "customers", trios[0][1]["gorgias"], note="Goes everywhere")
     summary = desk.later()
     assert summary["outcome"] == "partial"
