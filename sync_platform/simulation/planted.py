@@ -204,16 +204,6 @@ def _every_judgement_lost(right: Any) -> Any:
     return decided
 
 
-def _first_word_counts(right: Any) -> Any:
-    """The first to speak keeps the field: later changes are taken for agreement."""
-
-    def judge(scene: Scene, name: str, policy: Any, fresh: Any) -> None:
-        if scene.record.fields.get(name) is None:
-            right(scene, name, policy, fresh)
-
-    return judge
-
-
 def _of(name: str, breaks: str, *swaps: Swap) -> Plant:
     return Plant(name, tuple(breaks.split()), swaps)
 
@@ -254,7 +244,6 @@ _ALL = (
     _of("watermark_moved_mid_walk", "I7 I1 I3", (SimulatedSystem, "pull", _page_made_short(_to_the_end))),
     _of("greater_for_greater_or_equal", "I7 I1 I3", (SimulatedSystem, "pull", _page_made_short(_equal_stamps_dropped))),
     _of("everybody_may_write", "I16", (merge, "_claims_nothing", _everybody_writes)),
-    _of("first_word_counts", "I3", (merge, "_judge", _first_word_counts)),
     _of("differences_left_alone", "I1 I3", (Scene, "decided", _every_judgement_lost)),
     _of("everybody_is_new", "I9 I1", (reconcile, "place", _always_new)),
     _of("sent_not_written_down", "I10", (outbox, "mark_sent", _nothing)),
