@@ -470,3 +470,15 @@ def test_an_object_without_an_id_cannot_be_read(odd: Any) -> None:
 @pytest.mark.parametrize("given", ["https://a.example.com", "https://a.example.com/", "https://a.example.com/api/"])
 def test_the_address_may_end_in_api_or_not(given: str) -> None:
     assert api_url(given) == "https://a.example.com/api"
+
+
+def test_customers_that_cannot_be_ordered_by_update_are_all_read(bench: GorgiasBench) -> None:
+    bench.twin.switch("customer_order_updated", "off")
+    first = pull(bench, "customers")
+    assert first.complete
+    assert {row.external_id for row in first.rows} == set(bench.ids(Entity.CUSTOMER))
+    oldest = min(bench.ids(Entity.CUSTOMER), key=int)
+    bench.twin.edit("customers", oldest, name="Olga Anders")
+    again = pull(bench, "customers", first.cursor)
+    assert {row.external_id for row in again.rows} == set(bench.ids(Entity.CUSTOMER))
+    assert next(row for row in again.rows if row.external_id == oldest).attributes["name"] == "Olga Anders"

@@ -61,7 +61,10 @@ class GorgiasApp:
             return
         body = b""
         if scope["method"] not in ("GET", "HEAD"):
-            body = await _read(receive, self._store.switch("body_max_bytes"))
+            whole = await _read(receive, self._store.switch("body_max_bytes"))
+            if whole is None:
+                return  # the caller hung up: half a body is no call
+            body = whole
         template, kind, reply = self._answer(scope, body)
         path = scope["path"]
         self._store.world.calls.record("gorgias", scope["method"], template, reply.status, path=path)
@@ -148,12 +151,14 @@ def _options(methods: dict[str, Route]) -> Reply:
     return Reply(200, b"", [(b"allow", ", ".join(names).encode())])
 
 
-async def _read(receive: Receive, longest: int) -> bytes:
-    """The whole body; beyond the limit the rest is read and dropped."""
+async def _read(receive: Receive, longest: int) -> bytes | None:
+    """The whole body, None when it breaks off; beyond the limit the rest is read and dropped."""
     parts: list[bytes] = []
     size = 0
     while True:
         event = await receive()
+        if event["type"] == "http.disconnect":
+            return None
         part = event.get("body", b"")
         size += len(part)
         if size <= longest + 65_536:

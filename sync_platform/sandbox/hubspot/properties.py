@@ -47,7 +47,7 @@ class Properties:
                 shown = [
                     prop.doc
                     for prop in self._schema.every(kind)
-                    if prop.archived == archived and prop.ready_ms <= call.now_ms
+                    if prop.archived == archived and self._schema.ready(prop, call.now_ms)
                 ]
                 return Answer(200, {"results": shown})
             case ("POST",):
@@ -70,7 +70,7 @@ class Properties:
 
     def _find(self, call: Call, kind: Kind, name: str, *, archived: bool = False) -> Property:
         prop = self._schema.stored(kind, name)
-        if prop is None or prop.archived != archived or prop.ready_ms > call.now_ms:
+        if prop is None or prop.archived != archived or not self._schema.ready(prop, call.now_ms):
             raise Refusal(404, f'Property "{name}" does not exist', "OBJECT_NOT_FOUND", context={"name": [name]})
         return prop
 
@@ -90,7 +90,7 @@ class Properties:
         doc = self._document(call, given)
         if old is not None:  # restored: its values come back, and what is settled at creation stays
             doc |= {key: old.doc[key] for key in ("createdAt", "createdUserId", "hasUniqueValue") if key in old.doc}
-        ready_ms = call.now_ms + (0 if at_once else int(self._records.switch("property_delay_s") * 1000))
+        ready_ms = self._schema.present_ms() + (0 if at_once else int(self._records.switch("property_delay_s") * 1000))
         with self._records.store.transaction():
             self._schema.put_property(kind, doc, ready_ms)
         return doc

@@ -47,7 +47,7 @@ class HubSpotSandbox:
         self._client_secret = str(uuid.uuid5(_NAMESPACE, f"client secret {seed}"))
         self._lock = RLock()
         self._store = Store(world.data_dir / "hubspot.db", seed)
-        self._schema = Schema(self._store, self.portal_id)
+        self._schema = Schema(self._store, self.portal_id, lambda: int(world.clock.seconds() * 1000))
         self._records = Records(world, self._store, self._schema, self.portal_id)
         self._links = Ties(self._records)
         self._objects = Objects(self._records, self._links, self.app_id)
