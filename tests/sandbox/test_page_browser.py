@@ -336,3 +336,29 @@ def test_a_sandbox_that_went_away_is_said(chromium, tmp_path):
     page.get_by_role("alert").wait_for(timeout=WAIT_MS)
     assert "does not answer" in page.get_by_role("alert").inner_text()
     page.close()
+
+
+def test_markup_in_values_is_shown_as_text_and_never_carried_out(seen, control):
+    evil = "<script>document.title='gone'</script><img src=x onerror=\"document.title='gone'\">"
+    for system, kind, name in (
+        ("gorgias", "customers", "name"),
+        ("hubspot", "contacts", "firstname"),
+        ("erp", "customers", "full_name"),
+    ):
+        row = {"system": system, "kind": kind, "id": None, "set": {name: evil, "email": f"markup.{system}@example.org"}}
+        control.post("/edit", json=row).raise_for_status()
+    fault = {"system": "gorgias", "path": f"/{evil}", "kind": "429", "times": 1}
+    control.put("/faults", json=[fault]).raise_for_status()
+    page = seen()
+    title = page.title()
+    for system in ("gorgias", "hubspot", "erp"):
+        column(page, system).get_by_label("Search in").fill(f"markup.{system}@example.org")
+        wait_until(page, lambda system=system: column(page, system).locator(".item").count() == 1)
+        column(page, system).locator(".item").click()
+        page.get_by_role("dialog").wait_for()
+        assert page.locator("#columns img, [role=dialog] img, #columns script, [role=dialog] script").count() == 0
+        page.keyboard.press("Escape")
+        page.get_by_role("dialog").wait_for(state="hidden")
+    page.wait_for_function("document.body.innerText.includes('onerror=')")
+    assert page.title() == title != "gone"
+    control.put("/faults", json=[]).raise_for_status()

@@ -51,11 +51,55 @@ SETTINGS = [
 ]
 
 
+# Switches that touch different calls are turned together; a group that fails is taken apart by hand.
+TOGETHER = {
+    "gorgias answers": {
+        "gorgias.limit_reply": "empty", "gorgias.retry_after": "always", "gorgias.search_reply": "bare",
+        "gorgias.short_lists": "bare", "gorgias.total_resources": "count", "gorgias.unknown_path": 404,
+        "gorgias.user_order_name": "off",
+    },
+    "gorgias demands": {
+        "gorgias.channel_preferred_required": "on", "gorgias.ticket_via_required": "on",
+        "gorgias.name_parts_accepted": "on", "gorgias.limit_reply": "text", "gorgias.cursor_ttl_s": 1,
+        "gorgias.plan_per_s": 2,
+    },
+    "gorgias fields": {
+        "gorgias.custom_fields_move_updated": "off", "gorgias.custom_field_values": "merge",
+        "gorgias.custom_fields_shown": "detail", "gorgias.customer_timezone": "UTC", "gorgias.seeded_events": "off",
+        "gorgias.view_lag_s": 30, "gorgias.trash_kept_days": 1,
+    },
+    "gorgias fields on request": {"gorgias.custom_fields_shown": "asked"},
+    "customers without an order by update": {"gorgias.customer_order_updated": "off"},
+    "a rule that tags what we create": {"gorgias.rule_tag_on_create": "on"},
+    "hubspot answers": {
+        "hubspot.association_ids": "string", "hubspot.limit_headers_on_429": "off", "hubspot.limit_packs": 1,
+        "hubspot.search_cap_body": "bare", "hubspot.validation_errors_listed": "all", "hubspot.unknown_path": 404,
+        "hubspot.missing_scopes_body": "top_level", "hubspot.owners_limit_max": 100, "hubspot.ticket_scope": "granular",
+    },
+    "hubspot records": {
+        "hubspot.history_depth": 2, "hubspot.search_neq_matches_unset": "on", "hubspot.unique_on_notes": "off",
+        "hubspot.companies_by_domain": "create", "hubspot.validation_rules_on_change": "whole_record",
+        "hubspot.property_delay_s": 30, "hubspot.ticket_scope": "legacy", "hubspot.plan": "starter",
+        "hubspot.calls_per_day": 5_000,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", TOGETHER.values(), ids=TOGETHER)
+def test_load_and_edits_converge_under_several_settings_at_once(open_desk, settings):
+    load_and_edits_converge(open_desk, settings)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "value"), SETTINGS, ids=[f"{name}={value}" for name, value in SETTINGS])
 def test_load_and_edits_converge_whatever_the_vendor_does(open_desk, name, value):
+    load_and_edits_converge(open_desk, {name: value})
+
+
+def load_and_edits_converge(open_desk, settings):
     desk = open_desk(load=False, customers=14, tickets=20)
-    desk.call("PUT", "/switches", {name: value})
+    desk.call("PUT", "/switches", settings)
     assert desk.sync()["complete"]
     edit(desk)
     desk.settled()
@@ -64,6 +108,71 @@ def test_load_and_edits_converge_whatever_the_vendor_does(open_desk, name, value
     desk.advance(7200)
     desk.forget_calls()
     assert written(desk.cycle()) == 0
+    return desk
+
+
+# What becomes of ids that are merged away or deleted.
+GONE = {
+    "as documented": {},
+    "gorgias shows nothing of a merge": {
+        "gorgias.merged_get": 404, "gorgias.merged_location": "off", "gorgias.merged_event_object": "target",
+        "gorgias.merge_bumps_tickets": "off", "gorgias.merge_moves_updated": "off",
+    },
+    "hubspot keeps the primary": {
+        "hubspot.merge_id": "primary", "hubspot.batch_merged_away": "missing",
+    },
+    "hubspot finds what was merged away": {
+        "hubspot.search_merged_away": "survivor",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", GONE.values(), ids=GONE)
+def test_merges_in_both_vendors_converge_whatever_they_show_of_them(open_desk, settings):
+    desk = open_desk(customers=14, tickets=20)
+    desk.call("PUT", "/switches", settings)
+    people = [ids for _, ids in desk.trios("customer").items()]
+    desk.call("POST", "/merge", merge("gorgias", "customers", people[0]["gorgias"], people[1]["gorgias"]))
+    desk.call("POST", "/merge", merge("hubspot", "contacts", people[2]["hubspot"], people[3]["hubspot"]))
+    desk.edit("erp", "customers", people[4]["erp"], note="Beside the merges")
+    desk.settled()
+    desk.assert_no_doubles()
+    assert desk.row("gorgias", "customer", people[4]["gorgias"])["note"] == "Beside the merges"
+    found = desk.verify()["entities"]
+    assert found["ticket"]["fields_differ"] == 0
+    desk.advance(7200)
+    assert written(desk.cycle()) == 0
+
+
+def merge(system, kind, from_id, into_id):
+    return {"system": system, "kind": kind, "from": from_id, "into": into_id}
+
+
+def test_a_rule_that_tags_what_we_create_is_taken_over_once_and_makes_no_loop(open_desk):
+    desk = open_desk(customers=8, tickets=8)
+    desk.switch(gorgias__rule_tag_on_create="on")
+    person = next(iter(desk.trios("customer").values()))
+    made = desk.edit(
+        "erp",
+        "tickets",
+        None,
+        subject="Tagged at once",
+        first_text="Hi",
+        customer_id=int(person["erp"]),
+        ticket_no="T-R1",
+    )
+    desk.settled()
+    ids = next(ids for ids in desk.trios("ticket").values() if ids["erp"] == str(made["id"]))
+    tags = [tag["name"] for tag in desk.row("gorgias", "ticket", ids["gorgias"])["tags"]]
+    assert tags == ["new-ticket"]
+    assert desk.row("erp", "ticket", ids["erp"])["tags"] == ["new-ticket"]
+    desk.assert_equal()
+    desk.forget_calls()
+    for _ in range(3):
+        desk.advance(7200)
+        assert written(desk.cycle()) == 0
+    assert not [call for call in desk.calls() if call[1] in ("PUT", "DELETE") and call[0] == "gorgias"]
 
 
 def edit(desk):
