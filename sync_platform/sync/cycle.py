@@ -33,7 +33,7 @@ from sync_platform.sync import (
     restored,
     undo,  # noqa: F401 - undo registers its carrier
 )
-from sync_platform.sync.accounting import Standing, bounds_of, lag_s, spent_since
+from sync_platform.sync.accounting import Standing, bounds_of, lag_s, spent_since, window_of
 from sync_platform.sync.hub import LOADED, Hub, Progress, Step, Timing, touches
 from sync_platform.sync.names import chosen
 from sync_platform.sync.own_rules import bound
@@ -357,6 +357,7 @@ def _system_summary(hub: Hub, system: System) -> dict[str, Any]:
         "ratio": facts["ratio"],
         "rate_limited": int(facts["rate_limited"]),
         "waited_s": facts["waited_s"],
+        "read_to_write_s": window_of(hub, system),
     }
 
 
@@ -406,6 +407,7 @@ def merged(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]:
             "rate_limited": before["rate_limited"] + later["rate_limited"],
             "waited_s": round(before["waited_s"] + later["waited_s"], 2),
             "lag_s": later.get("lag_s"),
+            "read_to_write_s": _longer(before.get("read_to_write_s"), later.get("read_to_write_s")),
         }
     entities = {}
     for name, later in two["entities"].items():
@@ -423,6 +425,13 @@ def merged(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]:
         "entities": entities,
         "slices": one.get("slices", 1) + 1,
     }
+
+
+def _longer(one: Mapping[str, float] | None, two: Mapping[str, float] | None) -> Mapping[str, float] | None:
+    """Of two slices the worse figures; quantiles do not add up."""
+    if one is None or two is None:
+        return one or two
+    return {key: one[key] + two[key] if key == "updates" else max(one[key], two[key]) for key in two}
 
 
 def utc(at: datetime | None) -> str | None:

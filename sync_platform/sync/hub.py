@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -77,6 +78,7 @@ class Step:
 
 
 ROWS_MAX = 50
+WINDOWS_MAX = 10_000
 
 
 @dataclass(slots=True)
@@ -115,6 +117,8 @@ class Hub:
     heeds_pause: bool = True
     pause_seen: bool = False
     pause_looked_at: float = -PAUSE_LOOK_S
+    # Seconds between our last read of what an update takes the place of and its answer: an edit in between is not seen.
+    windows: dict[System, deque[float]] = field(default_factory=dict)
     # What systems told in this run of the past of a field, and what is still to be asked (see `core.histories`).
     histories: dict[tuple[int, str, str], list[tuple[Json, str]] | None] = field(default_factory=dict)
     asks: set[tuple[int, str, str]] = field(default_factory=set)
@@ -209,6 +213,10 @@ class Hub:
     def news_waits(self) -> bool:
         """Whether backfill should give way: a poll came due again since this slice began."""
         return time.monotonic() - self.began > max(2 * self.timing.poll_s, 20.0)
+
+    def unseen_for(self, system: System, seconds: float) -> None:
+        """Keep how long a write was blind to edits; the last WINDOWS_MAX of a run are kept."""
+        self.windows.setdefault(system, deque(maxlen=WINDOWS_MAX)).append(seconds)
 
     def did(self, system: System, what: str, by: int = 1) -> None:
         """Count work that the data asked for; the lower bound of calls comes from these counts alone."""

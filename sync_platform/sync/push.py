@@ -6,8 +6,8 @@ settled before anything else is done for that record. A refusal parks what was r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from sync_platform.connectors.protocol import Change, Receipt
 from sync_platform.core.mappings import (
@@ -105,9 +105,7 @@ def _read_first(hub: Hub, system: System, entity: Entity, intents: Sequence[Inte
         link = known.get(intent.link_id or 0)
         if link is None:
             continue
-        seen = link.read_at
-        if polled is not None and not _composed(hub, intent):
-            seen = max(polled, seen) if seen else polled
+        seen = _seen_at(hub, intent, link, polled)
         if seen is None or seen < limit or (link.carry is None and _composed(hub, intent)) or link.again:
             stale.append(link.external_id)
     if not stale:
@@ -115,6 +113,24 @@ def _read_first(hub: Hub, system: System, entity: Entity, intents: Sequence[Inte
     hub.did(system, f"fenced:{entity}", len(stale))
     step.count("fenced_reads", pull.fetch(hub, system, entity, stale, judge_now(hub, entity), lane=Lane.DELTA))
     return True
+
+
+def _seen_at(hub: Hub, intent: Intent, link: Link, polled: datetime | None) -> datetime | None:
+    """When what an update takes the place of was last read: by id, or by a look that found no news of it."""
+    seen = link.read_at
+    if polled is not None and not _composed(hub, intent):
+        seen = max(polled, seen) if seen else polled
+    return seen
+
+
+def _blind(hub: Hub, system: System, intent: Intent, known: Mapping[int, Link], polled: datetime | None) -> None:
+    """An update was answered: how long ago we had looked at what it took the place of."""
+    link = known.get(intent.link_id or 0)
+    if link is None or intent.verb is not Verb.UPDATE:
+        return
+    seen = _seen_at(hub, intent, link, polled)
+    if seen is not None:
+        hub.unseen_for(system, (hub.now() - seen).total_seconds())
 
 
 def _read_before_delete(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], step: Step) -> bool:
@@ -218,6 +234,7 @@ def _send(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], s
     with hub.ledger.begin() as conn:
         known = links.links_by_id(conn, [intent.link_id for intent in intents if intent.link_id is not None])
         intents = [intent for intent in intents if not _unjudged(hub, intent, known)]
+        polled = hub.polled(conn, entity).get(system)
         outbox.mark_sent(conn, intents, hub.now(), hub.run)
         brake.count_sent(hub, conn, intents)
     if not intents:
@@ -232,6 +249,7 @@ def _send(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], s
     try:
         for receipt in hub.connectors[system].apply(changes, lane=lane):
             answered.add(receipt.token)
+            _blind(hub, system, by_token[receipt.token], known, polled)
             pending.append(receipt)
             if single:
                 settle(hub, system, entity, by_token, pending, step)
