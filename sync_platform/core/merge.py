@@ -177,7 +177,7 @@ def _claims_nothing(scene: Scene, name: str, policy: FieldPolicy, claim: Claim) 
     """A system without the right to write, a blank where blanks are kept out."""
     if claim.system not in policy.writers:
         return "refused"
-    if policy.empty == "keep" and blank(claim.value) and not blank(scene.record.fields.get(name)):
+    if blank(claim.value) and not policy.blank_clears(claim.system) and not blank(scene.record.fields.get(name)):
         return "empty_keeps"
     return None
 

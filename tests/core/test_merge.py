@@ -196,6 +196,17 @@ def test_a_late_write_of_what_the_record_still_says_is_used_up_and_agrees():
 # --- changes ----------------------------------------------------------------------------------------------------
 
 
+def test_a_blank_clears_a_value_where_it_comes_from_a_system_whose_blanks_mean_it():
+    policy = entity_policy({"title": owned("title", empty=frozenset({H}))})
+    kept, cleared = (Bench(policy=policy).settled_on("title", "a") for _ in range(2))
+    kept.show(G, "title", None)
+    cleared.show(H, "title", None)
+    assert rules_of(kept.judge()) == [("title", "empty_keeps")]
+    assert rules_of(cleared.judge()) == [("title", "only_change")]
+    assert set(cleared.owes()) == {G, E}
+    assert kept.owes() == {G: {"title": "a"}}
+
+
 def test_a_blank_does_not_replace_a_value_and_the_value_comes_back():
     bench = Bench().settled_on("title", "a")
     bench.show(G, "title", None)
