@@ -18,7 +18,7 @@ from sync_platform.connectors.protocol import Connector, Cursor, Feed, Known
 from sync_platform.core.mappings import FieldMap, observe
 from sync_platform.core.records import UNSET, Channel, Entity, Json, Lane, Link, LinkState, Row, System
 from sync_platform.errors import Rejected, Retryable, SyncError
-from sync_platform.ledger import journal, links
+from sync_platform.ledger import journal, links, outbox
 from sync_platform.ledger.database import insert_for, number
 from sync_platform.sync import brake, vanished
 from sync_platform.sync.evidence import Taken, may_be_back, observation, take_back, take_evidence
@@ -381,6 +381,7 @@ def _take(
         (row, {n: v for n, v in observe(system, entity, row.attributes).items() if n in maps}) for row in rows
     ]
     known, shown = _judge_first(conn, system, entity, known, shown, maps, judge)
+    newborn = _newborn(conn, system, rows, known)
     touched: dict[str, Link] = {}
     observations: list[dict[str, Any]] = []
     more: list[str] = []
@@ -399,6 +400,9 @@ def _take(
             continue
         if link is None:
             if row.evidence is not None:
+                continue
+            if row.external_id in newborn:
+                observations.append(observation(hub, row, fields, now, taken=False))
                 continue
             link = Link(0, None, system, entity, row.external_id, created_at=row.created_at)
             known[row.external_id] = link
@@ -423,6 +427,18 @@ def _take(
     links.mark_dirty(conn, dirty)
     if more and (system, entity) in DETAILED:
         links.owe_detail(conn, system, entity, more, HAS_MORE)
+
+
+def _newborn(conn: Connection, system: System, rows: Sequence[Row], known: Mapping[str, Link]) -> set[str]:
+    """Objects that a create of ours made whose answer is not read yet: what they show waits until it is settled."""
+    name = MARKERS[system]
+    markers = {
+        row.external_id: marker
+        for row in rows
+        if row.external_id not in known and isinstance(marker := row.attributes.get(name), str) and marker
+    }
+    waits = outbox.unsettled_of(conn, sorted(set(markers.values()))) if markers else {}
+    return {external_id for external_id, marker in markers.items() if system in waits.get(marker, ())}
 
 
 def _judge_first(

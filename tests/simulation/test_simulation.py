@@ -63,6 +63,37 @@ def test_an_edit_in_the_second_of_the_first_load_is_seen():
     assert play(script).violations == []
 
 
+def test_a_create_that_lands_long_after_its_answer_was_lost_is_not_made_twice():
+    script = [
+        ["person", 3, ["erp", "gorgias", "hubspot"], ["hubspot"]],
+        ["pull", "hubspot", "customer"],
+        ["pull", "gorgias", "ticket"],
+        ["pull", "gorgias", "customer"],
+        ["pull", "hubspot", "ticket"],
+        ["push", "erp", "customer"],
+        ["pull", "erp", "ticket"],
+        ["fault", "lost_late", 0],
+        ["push", "gorgias", "ticket"],
+        ["quiet"],
+    ]
+    assert play(script).violations == []
+
+
+def test_an_edit_of_what_a_dead_process_created_is_judged_before_the_next_one_is_taken():
+    script = [
+        *BEGINNING,
+        ["ticket", "gorgias", 2, 1001],
+        ["pull", "gorgias", "ticket"],
+        ["fault", "die_after_call", 0],
+        ["push", "hubspot", "ticket"],
+        ["edit", "hubspot", "ticket", 1, 42, 177],
+        ["pull", "hubspot", "ticket"],
+        ["edit", "hubspot", "ticket", 1, 30, 884],
+        ["quiet"],
+    ]
+    assert play(script).violations == []
+
+
 def test_the_first_seeds_keep_everything_and_evaluate_everything():
     report = simulate(range(1, 9), STEPS)
     assert report["violations"] == 0, report["script"]
