@@ -32,12 +32,14 @@ class Timing:
     """Waits and ages, all in seconds.
 
     fresh_s: how old a shadow may be before a write reads again; settle_s: client timeout plus the longest time that a
-    system may still process a call; late_s: how long a payload that did not land may still do so; poll_s: time between
+    system may still process a call; absent_s: how long a create without an answer may still appear where nothing refuses
+    a second one; late_s: how long a payload that did not land may still do so; poll_s: time between
     polls; run_max_s: length of a slice; removed_s: time between listings of what was taken away, where no feed tells.
     """
 
     fresh_s: float = 300.0
     settle_s: float = 60.0
+    absent_s: float = 180.0
     late_s: float = 600.0
     poll_s: float = 30.0
     run_max_s: float = 300.0

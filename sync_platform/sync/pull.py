@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, or_, select
@@ -18,7 +18,7 @@ from sync_platform.connectors.protocol import Connector, Cursor, Feed, Known
 from sync_platform.core.mappings import FieldMap, observe
 from sync_platform.core.records import UNSET, Channel, Entity, Json, Lane, Link, LinkState, Row, System
 from sync_platform.errors import Rejected, Retryable, SyncError
-from sync_platform.ledger import journal, links
+from sync_platform.ledger import journal, links, outbox
 from sync_platform.ledger.database import insert_for, number
 from sync_platform.sync import brake, vanished
 from sync_platform.sync.evidence import Taken, may_be_back, observation, take_back, take_evidence
@@ -29,6 +29,8 @@ DETAILED = {(System.GORGIAS, Entity.CUSTOMER)}
 UPDATED, HAS_MORE, REST = 1, 2, 3
 MARKERS = {System.GORGIAS: "external_id", System.HUBSPOT: "sync_id", System.ERP: "sync_marker"}
 FETCH_BATCH = 100
+# How far the clock of a system may be from ours.
+CLOCKS_APART_S = 5.0
 # Parts of a ticket that other objects hold: their stamps are those of the message or the survey, not of the ticket.
 PARTS = {"first_message", "score"}
 
@@ -297,17 +299,18 @@ def fetch(hub: Hub, system: System, entity: Entity, ids: Sequence[str], judge: J
     count = 0
     for start in range(0, len(ids), FETCH_BATCH):
         chunk = list(ids[start : start + FETCH_BATCH])
+        began_at = hub.now()
         with hub.ledger.begin() as conn:
             begun = number(conn)
         rows = vanished.traced(hub, connector, entity, list(connector.fetch(entity, chunk, lane=lane)))
         count += len(rows)
         with hub.ledger.begin() as conn:
             take(hub, conn, system, rows, judge, begun=begun)
-            _answered(conn, system, entity, chunk)
+            _answered(conn, system, entity, chunk, began_at)
     return count
 
 
-def _answered(conn: Connection, system: System, entity: Entity, ids: Sequence[str]) -> None:
+def _answered(conn: Connection, system: System, entity: Entity, ids: Sequence[str], began_at: datetime) -> None:
     conn.execute(
         sql_update(links.LINK)
         .where(
@@ -318,7 +321,7 @@ def _answered(conn: Connection, system: System, entity: Entity, ids: Sequence[st
             links.LINK.c.state != str(LinkState.BARRED),
             or_(links.LINK.c.gone.is_(None), links.LINK.c.state != str(LinkState.ACTIVE)),
         )
-        .values(again=False, detail=0)
+        .values(again=False, detail=0, whole_at=began_at)
     )
 
 
@@ -378,6 +381,7 @@ def _take(
         (row, {n: v for n, v in observe(system, entity, row.attributes).items() if n in maps}) for row in rows
     ]
     known, shown = _judge_first(conn, system, entity, known, shown, maps, judge)
+    newborn = _newborn(conn, system, rows, known)
     touched: dict[str, Link] = {}
     observations: list[dict[str, Any]] = []
     more: list[str] = []
@@ -396,6 +400,9 @@ def _take(
             continue
         if link is None:
             if row.evidence is not None:
+                continue
+            if row.external_id in newborn:
+                observations.append(observation(hub, row, fields, now, taken=False))
                 continue
             link = Link(0, None, system, entity, row.external_id, created_at=row.created_at)
             known[row.external_id] = link
@@ -420,6 +427,18 @@ def _take(
     links.mark_dirty(conn, dirty)
     if more and (system, entity) in DETAILED:
         links.owe_detail(conn, system, entity, more, HAS_MORE)
+
+
+def _newborn(conn: Connection, system: System, rows: Sequence[Row], known: Mapping[str, Link]) -> set[str]:
+    """Objects that a create of ours made whose answer is not read yet: what they show waits until it is settled."""
+    name = MARKERS[system]
+    markers = {
+        row.external_id: marker
+        for row in rows
+        if row.external_id not in known and isinstance(marker := row.attributes.get(name), str) and marker
+    }
+    waits = outbox.unsettled_of(conn, sorted(set(markers.values()))) if markers else {}
+    return {external_id for external_id, marker in markers.items() if system in waits.get(marker, ())}
 
 
 def _judge_first(
@@ -546,7 +565,10 @@ def _owe(link: Link, row: Row, newer: bool, fresh_list: bool) -> bool:
     if (row.system, row.entity) not in DETAILED or row.channel is Channel.BY_ID or row.channel is Channel.ANSWER:
         return False
     if link.id and not newer:
-        return False
+        # Not owed because the data say so, but because the stamp does not tell: the lower bound leaves it out.
+        unsure = not link.detail and not link.again and _may_hide(link, row)
+        link.again |= unsure
+        return unsure
     priority = REST if fresh_list else UPDATED
     if link.id and fresh_list and link.stamp is not None:
         priority = UPDATED
@@ -554,6 +576,18 @@ def _owe(link: Link, row: Row, newer: bool, fresh_list: bool) -> bool:
         link.detail = priority
         return True
     return False
+
+
+def _may_hide(link: Link, row: Row) -> bool:
+    """Whether an object may have been edited after its last read by id and still bear the stamp that it bore then.
+
+    A stamp to the microsecond is no edit's but its own. A coarser one covers all edits of its second (or millisecond):
+    only a read after the end of that time, by whichever clock, showed the last of them.
+    """
+    if row.stamp is None or row.stamp != link.stamp or row.stamp.microsecond % 1000:
+        return False
+    ends = row.stamp + timedelta(milliseconds=1 if row.stamp.microsecond else 1000, seconds=CLOCKS_APART_S)
+    return link.whole_at is None or link.whole_at < ends
 
 
 def _move(link: Link, row: Row, fresh: dict[str, Json], begun: int | None, now: datetime) -> None:

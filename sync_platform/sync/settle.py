@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -41,6 +41,8 @@ from sync_platform.sync.hub import Hub, Step
 from sync_platform.sync.reconcile import judge_now
 
 TRIES_MAX = 8
+# Where the marker is not unique: a second create would be taken [Gorgias: external_id, doc].
+TAKES_DOUBLES = {System.GORGIAS}
 
 
 @dataclass(slots=True)
@@ -384,8 +386,11 @@ def _settle_creates(hub: Hub, system: System, entity: Entity, intents: Sequence[
         fence = number(conn)
         for index, intent in enumerate(intents):
             row = found.get(index)
+            until = _may_appear(hub, intent)
             if row is not None:
                 _acknowledge_found(hub, conn, intent, row, fence, out, step)
+            elif until is not None:
+                out.states.append((intent.id, IntentState.UNKNOWN, until, None))
             else:
                 out.states.append((intent.id, IntentState.DROPPED, None, hub.now()))
             out.dirty.add(str(intent.record_id))
@@ -396,7 +401,15 @@ def _settle_creates(hub: Hub, system: System, entity: Entity, intents: Sequence[
         if entity is Entity.CUSTOMER:
             links.mark_dirty_children(conn, out.children)
             links.mark_awaiting(conn, out.references)
-    step.count("settled", len(intents))
+    step.count("settled", sum(1 for _, state, _, _ in out.states if state is not IntentState.UNKNOWN))
+
+
+def _may_appear(hub: Hub, intent: Intent) -> datetime | None:
+    """When to look again for a create that is not there yet and could come to stand beside a second one."""
+    if intent.system not in TAKES_DOUBLES or intent.sent_at is None:
+        return None
+    ends = intent.sent_at + timedelta(seconds=hub.timing.absent_s)
+    return min(hub.settle_due(), ends) if hub.now() < ends else None
 
 
 def _acknowledge_found(
