@@ -31,7 +31,7 @@ RESTORES = {
     (System.ERP, Entity.TICKET),
     (System.GORGIAS, Entity.TICKET),
 }
-WEIGHTS = {"delete": 2, "merge": 1, "restore": 1, "forget": 1, "return": 1, "end": 3, "join": 2}
+WEIGHTS = {"delete": 3, "merge": 2, "restore": 2, "forget": 1, "return": 1, "end": 6, "join": 3}
 
 Where = tuple[System, Entity, str]
 # An object and the number of the version that is its end.
