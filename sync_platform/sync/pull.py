@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, or_, select
@@ -19,7 +20,7 @@ from sync_platform.core.mappings import FieldMap, observe
 from sync_platform.core.records import UNSET, Channel, Entity, Json, Lane, Link, LinkState, Row, System
 from sync_platform.errors import Rejected, Retryable, SyncError
 from sync_platform.ledger import journal, links, work
-from sync_platform.ledger.database import insert_for, number
+from sync_platform.ledger.database import number, upsert
 from sync_platform.sync import brake, vanished
 from sync_platform.sync.evidence import Taken, may_be_back, observation, take_back, take_evidence
 from sync_platform.sync.hub import CURSOR, Hub, Step
@@ -237,9 +238,19 @@ def _write_cursor(
     values |= {name: at for name, at in times.items() if at is not None}
     if total is not None:
         values["total"] = total
-    statement = insert_for(conn, CURSOR).values(system=str(system), feed=feed.name, rows=rows, **values)
-    conn.execute(
-        statement.on_conflict_do_update(index_elements=["system", "feed"], set_=values | {"rows": CURSOR.c.rows + rows})
+    statement = _cursor_upsert(tuple(values))(conn)
+    conn.execute(statement, values | {"system": str(system), "feed": feed.name, "rows": rows})
+
+
+@cache
+def _cursor_upsert(names: tuple[str, ...]) -> Callable[[Connection], Any]:
+    """Writes these columns of a cursor and adds to its rows; there are a handful of such statements."""
+    return upsert(
+        CURSOR,
+        lambda new: new.on_conflict_do_update(
+            index_elements=["system", "feed"],
+            set_={name: new.excluded[name] for name in names} | {"rows": CURSOR.c.rows + new.excluded.rows},
+        ),
     )
 
 
@@ -333,19 +344,22 @@ def fetch(hub: Hub, system: System, entity: Entity, ids: Sequence[str], judge: J
     return count
 
 
-def _answered(conn: Connection, system: System, entity: Entity, ids: Sequence[str]) -> None:
-    conn.execute(
-        sql_update(links.LINK)
-        .where(
-            links.LINK.c.system == system,
-            links.LINK.c.entity == entity,
-            links.LINK.c.external_id.in_(ids),
-            # Followed to its survivor later; looked at again by another run.
-            links.LINK.c.state != str(LinkState.BARRED),
-            or_(links.LINK.c.gone.is_(None), links.LINK.c.state != str(LinkState.ACTIVE)),
-        )
-        .values(again=False, detail=0)
+_ANSWERED = (
+    sql_update(links.LINK)
+    .where(
+        links.LINK.c.system == bindparam("b_system"),
+        links.LINK.c.entity == bindparam("b_entity"),
+        links.LINK.c.external_id.in_(bindparam("b_ids", expanding=True)),
+        # Followed to its survivor later; looked at again by another run.
+        links.LINK.c.state != str(LinkState.BARRED),
+        or_(links.LINK.c.gone.is_(None), links.LINK.c.state != str(LinkState.ACTIVE)),
     )
+    .values(again=False, detail=0)
+)
+
+
+def _answered(conn: Connection, system: System, entity: Entity, ids: Sequence[str]) -> None:
+    conn.execute(_ANSWERED, {"b_system": system, "b_entity": entity, "b_ids": ids})
 
 
 # --- taking rows ------------------------------------------------------------------------------------------------

@@ -464,10 +464,11 @@ class _Conditions:
                 others = {(kind, str(other)) for other in records if other != record}
                 shared.setdefault(str(record), set()).update(others)
         unread = {s for s, e in pull.DETAILED if e is entity and links.details_owed(conn, s, e, 1)}
+        listed, polled = hub.listed_and_polled(conn, entity)
         return cls(
             hub,
-            hub.listed(conn, entity),
-            hub.polled(conn, entity),
+            listed,
+            polled,
             shared,
             unread,
             journal.parked_of(conn, ids),
@@ -513,12 +514,9 @@ def _rounds_needed(hub: Hub, entity: Entity) -> set[System]:
     if entity is not Entity.CUSTOMER:
         return set()
     with hub.ledger.read() as conn:
-        if not _ready(hub, conn, entity):
+        listed, polled = hub.listed_and_polled(conn, entity)
+        if not all(listed.values()):
             return set()
-        waiting = links.dirty_records(conn, entity, 1)
-        if not waiting:
-            return set()
-        polled = hub.polled(conn, entity)
         dirty = links.dirty_records(conn, entity, JUDGE_BATCH)
         newest = max((record.born_at for record in dirty if record.born_at), default=None)
     if newest is None:
