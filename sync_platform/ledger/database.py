@@ -32,6 +32,7 @@ from sqlalchemy import (
     Engine,
     Table,
     Text,
+    bindparam,
     cast,
     create_engine,
     event,
@@ -97,16 +98,35 @@ def insert_for(conn: Connection, table: Any) -> Any:
     return sqlite.insert(table)
 
 
+def upsert(table: Any, make: Callable[[Any], Any]) -> Callable[[Connection], Any]:
+    """An insert that differs by dialect, made once for each: `make` adds its `on_conflict…` to the bare insert."""
+    made = {"postgresql": make(postgresql.insert(table)), "sqlite": make(sqlite.insert(table))}
+    return lambda conn: made[conn.dialect.name]
+
+
+_META_OF = select(META.c.value).where(META.c.key == bindparam("key"))
+_SET_META = upsert(
+    META, lambda new: new.on_conflict_do_update(index_elements=["key"], set_={"value": new.excluded.value})
+)
+_NUMBER = upsert(
+    META,
+    lambda new: (
+        new.values(key="number", value="1")
+        .on_conflict_do_update(index_elements=["key"], set_={"value": cast(cast(META.c.value, BigInteger) + 1, Text)})
+        .returning(META.c.value)
+    ),
+)
+
+
 def get_meta(conn: Connection, key: str) -> str | None:
     """One fact about this ledger."""
-    value: str | None = conn.execute(select(META.c.value).where(META.c.key == key)).scalar()
+    value: str | None = conn.execute(_META_OF, {"key": key}).scalar()
     return value
 
 
 def set_meta(conn: Connection, key: str, value: str) -> None:
     """Write one fact about this ledger, replacing what was there."""
-    statement = insert_for(conn, META).values(key=key, value=value)
-    conn.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+    conn.execute(_SET_META(conn), {"key": key, "value": value})
 
 
 def ledger_id(conn: Connection) -> str:
@@ -122,10 +142,7 @@ def number(conn: Connection) -> int:
 
     Until its transaction ends, other transactions that ask for a number wait.
     """
-    first = insert_for(conn, META).values(key="number", value="1")
-    grown = cast(cast(META.c.value, BigInteger) + 1, Text)
-    drawn = first.on_conflict_do_update(index_elements=["key"], set_={"value": grown}).returning(META.c.value)
-    return int(conn.execute(drawn).scalar_one())
+    return int(conn.execute(_NUMBER(conn)).scalar_one())
 
 
 @lru_cache(maxsize=1)

@@ -66,7 +66,9 @@ def load_policy(settings: Settings) -> Policy:
 def timing(settings: Settings, *, sandbox: bool) -> Timing:
     """Waits and ages; on the sandbox outcomes settle fast, because nothing there takes longer than a moment."""
     if sandbox:
-        return Timing(settle_s=5.0, absent_s=5.0, late_s=60.0, poll_s=settings.poll_s, run_max_s=settings.sync_run_max_s)
+        return Timing(
+            settle_s=5.0, absent_s=5.0, late_s=60.0, poll_s=settings.poll_s, run_max_s=settings.sync_run_max_s
+        )
     return Timing(poll_s=settings.poll_s, run_max_s=settings.sync_run_max_s)
 
 

@@ -23,6 +23,9 @@ from sync_platform.sync.keep_out import KeepOut
 
 CURSOR = CursorRow.__table__  # type: ignore[attr-defined]
 
+# Built once, as all statements that a step asks again and again.
+_FEEDS = select(CURSOR.c.system, CURSOR.c.feed, CURSOR.c.polled_at, CURSOR.c.listed_at)
+
 LOADED = "loaded_at"
 PAUSE_LOOK_S = 1.0
 
@@ -110,9 +113,14 @@ class Hub:
     keep_out: KeepOut | None = None
     # The ledger was put back from a backup then: older records may have objects that it does not know.
     restored_at: datetime | None = None
+    # Whether this run has seen that a cycle ended complete before: nothing takes that back.
+    was_loaded: bool = False
     work: dict[System, dict[str, int]] = field(default_factory=dict)
     walks: list[tuple[System, Feed, int]] = field(default_factory=list)
     paces: dict[str, tuple[float, int]] = field(default_factory=dict)
+    # What follows from the policy alone, made at first use.
+    made_maps: dict[Entity, dict[System, dict[str, FieldMap]]] = field(default_factory=dict)
+    made_words: dict[tuple[System, Entity], dict[str, dict[str, Json]]] = field(default_factory=dict)
     # Whether this slice has read a page of backfill: however slow the news, each slice comes one page further.
     backfilled: bool = False
     # Whether a person paused the platform: seen by a slice at work, which then ends. A plan only reads, and goes on.
@@ -145,11 +153,14 @@ class Hub:
 
     def maps(self, entity: Entity) -> dict[System, dict[str, FieldMap]]:
         """Field maps of every system for the fields that the policy names."""
-        wanted = self.policy.entities[entity].fields
-        return {
-            system: {name: fm for name, fm in field_maps(system, entity).items() if name in wanted}
-            for system in self.policy.entities[entity].systems
-        }
+        found = self.made_maps.get(entity)
+        if found is None:
+            wanted = self.policy.entities[entity].fields
+            found = self.made_maps[entity] = {
+                system: {name: fm for name, fm in field_maps(system, entity).items() if name in wanted}
+                for system in self.policy.entities[entity].systems
+            }
+        return found
 
     def lexicon(
         self,
@@ -160,10 +171,12 @@ class Hub:
         to_external: Mapping[str, str] | None = None,
     ) -> Lexicon:
         """What the mappings of one system may know."""
-        vocabulary = {
-            name: {canonical: theirs[system] for canonical, theirs in table.items() if system in theirs}
-            for name, table in self.policy.vocabulary.get(entity, {}).items()
-        }
+        vocabulary = self.made_words.get((system, entity))
+        if vocabulary is None:
+            vocabulary = self.made_words[system, entity] = {
+                name: {canonical: theirs[system] for canonical, theirs in table.items() if system in theirs}
+                for name, table in self.policy.vocabulary.get(entity, {}).items()
+            }
         directory = self.directories.get(system)
         return Lexicon(
             region=self.region,
@@ -227,28 +240,32 @@ class Hub:
 
     def listed(self, conn: Connection, entity: Entity) -> dict[System, bool]:
         """Whether each system was fully listed once for this entity, with every feed that belongs to it."""
-        rows = {(row.system, row.feed): row for row in conn.execute(select(CURSOR))}
-        out: dict[System, bool] = {}
-        for system, connector in self.connectors.items():
-            names = [f.name for f in connector.feeds() if f.entity is entity and f.kind not in ("detail", "removed")]
-            out[system] = all(
-                (row := rows.get((str(system), name))) is not None and row.listed_at is not None for name in names
-            )
-        return out
+        return self.listed_and_polled(conn, entity)[0]
 
     def polled(self, conn: Connection, entity: Entity) -> dict[System, datetime | None]:
         """Since when each system was read without a gap: the start of the last finished round of its news feeds."""
-        rows = {(row.system, row.feed): row.polled_at for row in conn.execute(select(CURSOR))}
-        out: dict[System, datetime | None] = {}
+        return self.listed_and_polled(conn, entity)[1]
+
+    def listed_and_polled(
+        self, conn: Connection, entity: Entity
+    ) -> tuple[dict[System, bool], dict[System, datetime | None]]:
+        """Both answers of `listed` and `polled`, from one statement."""
+        rows = {(row.system, row.feed): row for row in conn.execute(_FEEDS)}
+        listed: dict[System, bool] = {}
+        polled: dict[System, datetime | None] = {}
         for system, connector in self.connectors.items():
+            feeds = [(f, rows.get((str(system), f.name))) for f in connector.feeds() if f.entity is entity]
+            listed[system] = all(
+                row is not None and row.listed_at is not None for f, row in feeds if f.kind not in ("detail", "removed")
+            )
             times = [
-                rows.get((str(system), f.name))
-                for f in connector.feeds()
-                if f.entity is entity and f.kind in ("walk", "ascending") and not f.name.startswith("events")
+                row.polled_at if row is not None else None
+                for f, row in feeds
+                if f.kind in ("walk", "ascending") and not f.name.startswith("events")
             ]
             known = [at for at in times if at is not None]
-            out[system] = min(known) if known and len(known) == len(times) else None
-        return out
+            polled[system] = min(known) if known and len(known) == len(times) else None
+        return listed, polled
 
     def loading(self, conn: Connection) -> bool:
         """True until every system was fully listed once."""
@@ -256,7 +273,9 @@ class Hub:
 
     def loaded(self, conn: Connection) -> bool:
         """True once a cycle has ended complete: what is owed afterwards is news."""
-        return get_meta(conn, LOADED) is not None
+        if not self.was_loaded:
+            self.was_loaded = get_meta(conn, LOADED) is not None
+        return self.was_loaded
 
     def settle_due(self) -> datetime:
         """When an unknown outcome may be looked up."""

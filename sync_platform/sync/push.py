@@ -32,7 +32,7 @@ from sync_platform.core.records import (
     Verb,
 )
 from sync_platform.errors import SyncError
-from sync_platform.ledger import links, outbox
+from sync_platform.ledger import links, outbox, work
 from sync_platform.ledger.database import number
 from sync_platform.ledger.outbox import Intent
 from sync_platform.sync import brake, pull
@@ -51,14 +51,8 @@ def push(hub: Hub, system: System, entity: Entity) -> Step:
     step = Step(f"written/{system}_{entity}")
     try:
         hub.reach(system)
-        settle_unknown(hub, system, entity, step)
-        judge_all(hub, entity, step)
-        if hub.writes and brake.watch_writes(hub, system, entity):
-            judge_all(hub, entity, step)
-        while _push_batch(hub, system, entity, step):
-            if hub.over():
-                step.complete = False
-                break
+        if _to_send(hub, system, entity, step):
+            _push_all(hub, system, entity, step)
     except SyncError as error:
         pull.trouble(hub, step, system, entity, error)
     for name in ("judged", "decisions", "linked", "born", "gaps"):
@@ -66,10 +60,30 @@ def push(hub: Hub, system: System, entity: Entity) -> Step:
     return step
 
 
+def _to_send(hub: Hub, system: System, entity: Entity, step: Step) -> bool:
+    """Settle and judge what waits for it; whether anything is planned then."""
+    with hub.ledger.read() as conn:
+        owed = work.owed(conn, system, entity)
+    if owed.settle:
+        settle_unknown(hub, system, entity, step)
+    if owed.settle or owed.judge or hub.asks:
+        judge_all(hub, entity, step)
+        with hub.ledger.read() as conn:
+            owed = work.owed(conn, system, entity)
+    return hub.writes and owed.send
+
+
+def _push_all(hub: Hub, system: System, entity: Entity, step: Step) -> None:
+    if brake.watch_writes(hub, system, entity):
+        judge_all(hub, entity, step)
+    while _push_batch(hub, system, entity, step):
+        if hub.over():
+            step.complete = False
+            break
+
+
 def _push_batch(hub: Hub, system: System, entity: Entity, step: Step) -> bool:
-    """One batch of intents; False when nothing is due (or nothing may be written)."""
-    if not hub.writes:
-        return False
+    """One batch of intents; False when nothing is due."""
     now = hub.now()
     with hub.ledger.read() as conn:
         intents = outbox.planned(conn, system, entity, now=now, limit=BATCH[system], only=hub.chosen)

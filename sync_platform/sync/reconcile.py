@@ -29,7 +29,7 @@ from sync_platform.core.records import (
     payload_hash,
 )
 from sync_platform.errors import BadInput, SyncError
-from sync_platform.ledger import asks, journal, links, outbox
+from sync_platform.ledger import asks, journal, links, outbox, work
 from sync_platform.sync import asked, brake, endings, history, merges, pull
 from sync_platform.sync.hub import Customers, Hub, Step
 
@@ -58,22 +58,31 @@ def reconcile(hub: Hub, entity: Entity) -> Step:
 
 def judge_all(hub: Hub, entity: Entity, step: Step) -> None:
     """Follow merges and identify, then judge in batches, until nothing is left that can be judged now."""
-    merges.follow(hub, entity, step)
-    while _place_batch(hub, entity, step):
-        pass
-    with hub.ledger.begin() as conn:
-        brake.watch_claims(hub, conn, entity)
-    _judge_dirty(hub, entity, step)
+    with hub.ledger.read() as conn:
+        waiting = work.to_judge(conn, entity)
+    if not waiting and not hub.asks:
+        return
+    if waiting.merges:
+        merges.follow(hub, entity, step)
+    if waiting.merges or waiting.objects:
+        while _place_batch(hub, entity, step):
+            pass
+    _judge_dirty(hub, entity, step, watched=True)
     while hub.asks:
         history.read(hub, entity, step)
         _judge_dirty(hub, entity, step)
 
 
-def _judge_dirty(hub: Hub, entity: Entity, step: Step) -> None:
+def _judge_dirty(hub: Hub, entity: Entity, step: Step, *, watched: bool = False) -> None:
+    """Judge in batches; with `watched` the brake looks at all that waits before the first of it is judged."""
     after = ""
+    ready: bool | None = None
     while True:
         with hub.ledger.begin() as conn:
-            ready = _ready(hub, conn, entity)
+            if watched and not after:
+                brake.watch_claims(hub, conn, entity)
+            # Asked once: systems are listed by pulls, and none runs between the batches.
+            ready = _ready(hub, conn, entity) if ready is None else ready
             # During a first load most records wait: those that nobody may judge yet are not even read.
             records = links.dirty_records(conn, entity, JUDGE_BATCH, after, settled=not ready)
             if not records:
@@ -111,6 +120,7 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
         batch = links.unplaced(conn, entity, PLACE_BATCH, matched)
         if not batch:
             return False
+        seen = len(batch)
         keys_of = key_reader(hub, entity)
         keys = {link.id: keys_of(link) for link in batch}
         known = _known(conn, [key for found in keys.values() for key in found])
@@ -145,7 +155,8 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
         if entity is Entity.CUSTOMER:
             links.mark_awaiting(conn, [f"{link.system}:{link.external_id}" for link in batch])
             links.mark_dirty_children(conn, placed - {str(record) for record in born})
-    return True
+    # What a batch leaves behind was deferred: only a full one can have more behind it.
+    return seen == PLACE_BATCH
 
 
 def _settle_place(
@@ -453,10 +464,11 @@ class _Conditions:
                 others = {(kind, str(other)) for other in records if other != record}
                 shared.setdefault(str(record), set()).update(others)
         unread = {s for s, e in pull.DETAILED if e is entity and links.details_owed(conn, s, e, 1)}
+        listed, polled = hub.listed_and_polled(conn, entity)
         return cls(
             hub,
-            hub.listed(conn, entity),
-            hub.polled(conn, entity),
+            listed,
+            polled,
             shared,
             unread,
             journal.parked_of(conn, ids),
@@ -502,12 +514,9 @@ def _rounds_needed(hub: Hub, entity: Entity) -> set[System]:
     if entity is not Entity.CUSTOMER:
         return set()
     with hub.ledger.read() as conn:
-        if not _ready(hub, conn, entity):
+        listed, polled = hub.listed_and_polled(conn, entity)
+        if not all(listed.values()):
             return set()
-        waiting = links.dirty_records(conn, entity, 1)
-        if not waiting:
-            return set()
-        polled = hub.polled(conn, entity)
         dirty = links.dirty_records(conn, entity, JUDGE_BATCH)
         newest = max((record.born_at for record in dirty if record.born_at), default=None)
     if newest is None:
