@@ -14,7 +14,7 @@ from sync_platform.core.answers import LEAVE, Answer
 from sync_platform.core.births import birth, first_links, to_review
 from sync_platform.core.histories import dated
 from sync_platform.core.mappings import FieldMap, Lexicon, coherent
-from sync_platform.core.normalize import blank
+from sync_platform.core.normalize import blank, respelt
 from sync_platform.core.policy import FieldPolicy
 from sync_platform.core.records import SYSTEMS, UNSET, Claim, Json, Link
 from sync_platform.core.rules import decide, finer, one_explains
@@ -141,7 +141,7 @@ def _is_late(scene: Scene, link: Link, name: str) -> bool:
     """Our own write that was given up and landed after all: recorded, and no claim."""
     cell = link.cell(name)
     sent = scene.late.get((link.id, name), UNSET)
-    if sent is UNSET or (sent != cell.shadow and not _reads_the_same(scene, link, name, sent)):
+    if sent is UNSET or not (respelt(sent, cell.shadow) or _reads_the_same(scene, link, name, sent)):
         return False
     claim = scene.claim(link, name)
     if claim is None:

@@ -194,8 +194,9 @@ def planned(
     now: datetime,
     limit: int,
     only: Collection[str] | None = None,
+    but: Collection[int] = (),
 ) -> list[Intent]:
-    """Planned intents that are due, interactive ones first, then oldest first; `only` names records.
+    """Planned intents that are due, interactive ones first, then oldest first; `only` names records, `but` intents.
 
     None for a record while an earlier intent there is sent or unknown: a create that may have landed has no link yet
     from which the plan could know of it.
@@ -206,7 +207,8 @@ def planned(
     out: list[Intent] = []
     for due in _DUE_BY_LANE if only is None else _DUE_OF_CHOSEN:
         if len(out) < limit:
-            rows = conn.execute(due, asked | {"b_limit": limit - len(out)})
+            wanted = due.where(INTENT.c.id.not_in(sorted(but))) if but else due
+            rows = conn.execute(wanted, asked | {"b_limit": limit - len(out)})
             out += [_intent(row) for row in rows]
     return out
 

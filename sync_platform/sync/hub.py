@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,6 +27,8 @@ CURSOR = CursorRow.__table__  # type: ignore[attr-defined]
 _FEEDS = select(CURSOR.c.system, CURSOR.c.feed, CURSOR.c.polled_at, CURSOR.c.listed_at)
 
 LOADED = "loaded_at"
+# One write, whichever intent carries it: record, system, hash of verb and values.
+Payload = tuple[str, str, str]
 PAUSE_LOOK_S = 1.0
 
 
@@ -35,9 +37,9 @@ class Timing:
     """Waits and ages, all in seconds.
 
     fresh_s: how old a shadow may be before a write reads again; settle_s: client timeout plus the longest time that a
-    system may still process a call; absent_s: how long a create without an answer may still appear where nothing refuses
-    a second one; late_s: how long a payload that did not land may still do so; poll_s: time between
-    polls; run_max_s: length of a slice; removed_s: time between listings of what was taken away, where no feed tells.
+    system may still process a call; absent_s: how long a create without an answer may still appear where nothing
+    refuses a second one; late_s: how long a payload that did not land may still do so; poll_s: time between polls;
+    run_max_s: length of a slice; removed_s: time between listings of what was taken away, where no feed tells.
     """
 
     fresh_s: float = 300.0
@@ -132,6 +134,10 @@ class Hub:
     # What systems told in this run of the past of a field, and what is still to be asked (see `core.histories`).
     histories: dict[tuple[int, str, str], list[tuple[Json, str]] | None] = field(default_factory=dict)
     asks: set[tuple[int, str, str]] = field(default_factory=set)
+    # How often this slice took up a write without sending it, how often it carried out the same one, which it leaves.
+    taken_up: Counter[Payload] = field(default_factory=Counter)
+    carried_out: Counter[Payload] = field(default_factory=Counter)
+    left: set[int] = field(default_factory=set)
     # The sync never sleeps through this by itself; tests and the simulation move it.
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     # Names new records; the simulation gives the same names to the same seed.

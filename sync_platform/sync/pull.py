@@ -421,12 +421,11 @@ def _take(
         (row, {n: v for n, v in observe(system, entity, row.attributes).items() if n in maps}) for row in rows
     ]
     known, shown = _judge_first(conn, system, entity, known, shown, maps, judge)
-    newborn = _newborn(conn, system, rows, known)
     touched: dict[str, Link] = {}
-    observations: list[dict[str, Any]] = []
     more: list[str] = []
     dirty: set[str] = set()
     now = hub.now()
+    shown, observations = _without_newborn(hub, conn, system, known, shown)
     for shown_row, fields in shown:
         row = replace(shown_row, stamp=None) if set(shown_row.attributes) <= PARTS else shown_row
         link = known.get(row.external_id)
@@ -440,9 +439,6 @@ def _take(
             continue
         if link is None:
             if row.evidence is not None:
-                continue
-            if row.external_id in newborn:
-                observations.append(observation(hub, row, fields, now, taken=False))
                 continue
             link = Link(0, None, system, entity, row.external_id, created_at=row.created_at)
             known[row.external_id] = link
@@ -469,16 +465,23 @@ def _take(
         links.owe_detail(conn, system, entity, more, HAS_MORE)
 
 
-def _newborn(conn: Connection, system: System, rows: Sequence[Row], known: Mapping[str, Link]) -> set[str]:
+def _without_newborn(
+    hub: Hub, conn: Connection, system: System, known: Mapping[str, Link], shown: Shown
+) -> tuple[Shown, list[dict[str, Any]]]:
     """Objects that a create of ours made whose answer is not read yet: what they show waits until it is settled."""
     name = MARKERS[system]
     markers = {
         row.external_id: marker
-        for row in rows
+        for row, _ in shown
         if row.external_id not in known and isinstance(marker := row.attributes.get(name), str) and marker
     }
     waits = outbox.unsettled_of(conn, sorted(set(markers.values()))) if markers else {}
-    return {external_id for external_id, marker in markers.items() if system in waits.get(marker, ())}
+    newborn = {external_id for external_id, marker in markers.items() if system in waits.get(marker, ())}
+    if not newborn:
+        return shown, []
+    now = hub.now()
+    kept = [observation(hub, row, fields, now, taken=False) for row, fields in shown if row.external_id in newborn]
+    return [(row, fields) for row, fields in shown if row.external_id not in newborn], kept
 
 
 def _judge_first(

@@ -35,7 +35,7 @@ from sync_platform.errors import SyncError
 from sync_platform.ledger import links, outbox, work
 from sync_platform.ledger.database import number
 from sync_platform.ledger.outbox import Intent
-from sync_platform.sync import brake, pull
+from sync_platform.sync import brake, endless, pull
 from sync_platform.sync.hub import Hub, Step
 from sync_platform.sync.reconcile import judge_all, judge_now
 from sync_platform.sync.settle import settle, settle_unknown
@@ -86,9 +86,12 @@ def _push_batch(hub: Hub, system: System, entity: Entity, step: Step) -> bool:
     """One batch of intents; False when nothing is due."""
     now = hub.now()
     with hub.ledger.read() as conn:
-        intents = outbox.planned(conn, system, entity, now=now, limit=BATCH[system], only=hub.chosen)
+        intents = outbox.planned(conn, system, entity, now=now, limit=BATCH[system], only=hub.chosen, but=hub.left)
     if not intents:
         return False
+    if endless.leave(hub, system, entity, intents, step):
+        judge_all(hub, entity, step)
+        return True
     if intents[0].lane is Lane.BACKFILL and step.counts.get("sent") and hub.news_waits():
         step.complete = False
         return False
@@ -251,6 +254,7 @@ def _send(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], s
         polled = hub.polled(conn, entity).get(system)
         outbox.mark_sent(conn, intents, hub.now(), hub.run)
         brake.count_sent(hub, conn, intents)
+    endless.sent(hub, intents)
     if not intents:
         return
     changes = [_change(hub, intent, known.get(intent.link_id or 0)) for intent in intents]

@@ -94,6 +94,34 @@ def test_an_edit_of_what_a_dead_process_created_is_judged_before_the_next_one_is
     assert play(script).violations == []
 
 
+def test_what_a_system_spells_its_own_way_after_a_lost_answer_is_nobodys_edit():
+    script = [
+        ["person", 1, ["erp"], ["erp"]],
+        ["quiet"],
+        ["edit", "gorgias", "customer", 1, 2, 324],
+        ["fault", "unnamed", 1],
+        ["edit", "hubspot", "customer", 3, 9, 420],
+        ["cycle"],
+        ["edit", "gorgias", "customer", 0, 26, 607],
+        ["quiet"],
+    ]
+    assert play(script).violations == []
+
+
+def test_a_create_that_lands_late_and_is_spelt_otherwise_there_does_not_win_over_its_own_source():
+    script = [
+        ["pull", "hubspot", "customer"],
+        ["person", 159, ["gorgias", "erp"], []],
+        ["pull", "gorgias", "customer"],
+        ["pull", "erp", "customer"],
+        ["fault", "lost_late", 0],
+        ["push", "hubspot", "customer"],
+        ["wait", 70],
+        ["quiet"],
+    ]
+    assert play(script).violations == []
+
+
 def test_the_first_seeds_keep_everything_and_evaluate_everything():
     report = simulate(range(1, 9), STEPS)
     assert report["violations"] == 0, report["script"]
