@@ -268,7 +268,9 @@ def _judge(
         gate.claims(scene)
         ending = endings.before(record, all_links[str(record.id)], still_landing)
         merged = merge(scene)
+        ending.held = gate.ends(ending.pending, scene)
         endings.after(hub, ending, scene, merged, conditions.polled)
+        gate.ended(ending.pending)
         gate.drops(scene)
         at = scene.next_number
         facts = conditions.facts(record, all_links[str(record.id)], ending, endings.came_back_for(ending.links, scene))
