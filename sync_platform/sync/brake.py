@@ -108,7 +108,7 @@ def watch_claims(hub: Hub, conn: Connection, entity: Entity) -> None:
 
 
 def _follows(hub: Hub, entity: Entity, link: Link) -> bool:
-    """Whether an end that nobody judged yet claims anything: an edit elsewhere, or the policy, may say that it does not."""
+    """Whether an end that nobody judged yet claims anything: an edit elsewhere or the policy may say otherwise."""
     gone = link.gone or {}
     means = hub.policy.entities[entity].systems[link.system].delete
     return means != "ignore" and gone.get("kind") not in endings.SETTLED and not gone.get("edited")
