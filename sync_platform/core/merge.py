@@ -23,6 +23,8 @@ from sync_platform.errors import BadInput
 
 __all__ = ["Merged", "Scene", "Unreadable", "merge", "unjudged"]
 
+# The third time that a value goes back within one contest, a person is asked.
+FLIPS_MAX = 3
 Fresh = Sequence[tuple[Link, Claim]]
 
 
@@ -133,8 +135,35 @@ def _judge(scene: Scene, name: str, policy: FieldPolicy, fresh: Fresh) -> bool:
             to_review(scene, name, candidates)
             return True
         winner, rule = finer(scene, name, policy, verdict[0], candidates), verdict[1]
-    _decide(scene, name, winner, rule, candidates, [link for link, _ in fresh])
+    flips = _flips(scene, name, winner)
+    if flips >= FLIPS_MAX:
+        _stop_fight(scene, name, candidates)
+        return True
+    counted = [replace(claim, flips=flips) for claim in candidates]
+    winner = replace(winner, flips=flips)
+    _decide(scene, name, winner, rule, counted, [link for link, _ in fresh])
     return True
+
+
+def _flips(scene: Scene, name: str, winner: Claim) -> int:
+    """How often this contest went to and fro, should `winner` win: each time a system changes what it had been shown.
+
+    People who edit without knowing of each other do not flip; two systems that rewrite each other's values do.
+    """
+    contest = scene.record.contests.get(name, [])
+    if not contest:
+        return 0
+    last = max(contest, key=lambda claim: claim.number)
+    knew = winner.seen >= scene.record.decided.get(name, 0)
+    fights = knew and last.system != winner.system and winner.value != scene.record.fields.get(name)
+    return max(claim.flips for claim in contest) + fights
+
+
+def _stop_fight(scene: Scene, name: str, candidates: Sequence[Claim]) -> None:
+    """The field waits for a person, who sees everybody that takes part."""
+    named = {claim.link_id for claim in candidates}
+    others = [claim for claim in scene.record.contests[name] if claim.link_id not in named]
+    to_review(scene, name, sorted([*others, *candidates], key=lambda one: (SYSTEMS.index(one.system), one.link_id)))
 
 
 def _is_late(scene: Scene, link: Link, name: str) -> bool:

@@ -61,8 +61,9 @@ def after(hub: Hub, ending: Ending, scene: Scene, merged: Merged, polled: Mappin
         if link in ending.held or gone.get("judged"):
             continue
         since = datetime.fromisoformat(gone["at"])
+        # A round that began in the very moment of the evidence may have been before it.
         read_since = all(
-            (at := polled.get(other.system)) is not None and at >= since
+            (at := polled.get(other.system)) is not None and at > since
             for other in ending.active
             if other.system != link.system
         )
