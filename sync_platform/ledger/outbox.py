@@ -294,6 +294,12 @@ def due_count(conn: Connection, now: datetime) -> int:
     )
 
 
+def count_put_off(conn: Connection, now: datetime) -> int:
+    """Planned intents that were refused for the moment and wait for their next try."""
+    found = select(func.count()).select_from(INTENT).where(IS_OPEN, IS_PLANNED, INTENT.c.due_at > now)
+    return int(conn.execute(found).scalar_one())
+
+
 def due_systems(conn: Connection, now: datetime) -> set[tuple[System, Entity]]:
     """(system, entity) pairs with planned intents that are due."""
     rows = conn.execute(

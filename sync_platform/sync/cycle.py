@@ -316,6 +316,7 @@ def summarize(cycle: Cycle) -> dict[str, Any]:
     with hub.ledger.read() as conn:
         now = hub.now()
         due = outbox.due_count(conn, now) if hub.writes else 0
+        put_off = outbox.count_put_off(conn, now) if hub.writes else 0
         waiting = len(outbox.unsettled(conn))
         parked = journal.count_parked(conn)
         reviews = journal.count_reviews(conn)
@@ -324,7 +325,7 @@ def summarize(cycle: Cycle) -> dict[str, Any]:
         held = holds.listed(conn)
         waiting_plans = plans.waiting(conn)
     complete = (
-        all(step.complete for step in cycle.steps) and not (due or waiting or details) and not unlisted
+        all(step.complete for step in cycle.steps) and not (due or put_off or waiting or details) and not unlisted
         if not hub.only
         else all(step.complete for step in cycle.steps)
     )
@@ -336,6 +337,7 @@ def summarize(cycle: Cycle) -> dict[str, Any]:
         "writes": "on" if hub.writes else "off",
         "systems": {str(system): _system_summary(hub, system) for system in SYSTEMS},
         "entities": {str(entity): _entity_summary(cycle, entity, parked, reviews) for entity in ENTITIES},
+        "put_off": put_off,
         "held": held,
         "plans": waiting_plans,
         "errors": _folded(trouble),

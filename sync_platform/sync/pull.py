@@ -164,8 +164,8 @@ def _walk(hub: Hub, connector: Connector, feed: Feed, judge: Judge, step: Step, 
         page = connector.pull(feed, cursor, lane=lane, known=_known(hub, system, feed))
         pages += 1
         rows += len(page.rows)
-        if lane is Lane.BACKFILL and afresh and page.complete and not (rows or page.bad):
-            _not_emptied(hub, system, feed)
+        if lane is Lane.BACKFILL and afresh and page.complete and feed.kind != "removed":
+            _not_emptied(hub, system, feed, rows + len(page.bad))
         due += sum(1 for row in page.rows if floor is None or row.stamp is None or row.stamp.isoformat() >= floor)
         cursor = page.cursor
         hub.backfilled = hub.backfilled or lane is Lane.BACKFILL
@@ -193,18 +193,22 @@ def _walk(hub: Hub, connector: Connector, feed: Feed, judge: Judge, step: Step, 
             return page.complete
 
 
-def _not_emptied(hub: Hub, system: System, feed: Feed) -> None:
-    """A list that was full once and is empty now, though nobody showed its rows as deleted: raises, and begins anew."""
+def _not_emptied(hub: Hub, system: System, feed: Feed, rows: int) -> None:
+    """A list that was full once and lacks most of it now, though nobody showed its rows as deleted: raises, and begins
+    anew. The brake's limit says how many may be missing; an empty list is always too short.
+    """
     with hub.ledger.begin() as conn:
         row = conn.execute(select(CURSOR).where(CURSOR.c.system == system, CURSOR.c.feed == feed.name)).one()
-        if row.listed_at is None or not row.rows or not links.count_active(conn, system, feed.entity):
+        active = links.count_active(conn, system, feed.entity)
+        lacks = active - rows > hub.policy.entities[feed.entity].brake.limit(active)
+        if row.listed_at is None or not row.rows or not active or (rows and not lacks):
             return
         conn.execute(sql_update(CURSOR).where(CURSOR.c.system == system, CURSOR.c.feed == feed.name).values(walk=None))
     raise Rejected(
-        "an empty list of what held rows before",
+        "a list that lacks most of what it held" if rows else "an empty list of what held rows before",
         system=str(system),
-        code="SOURCE_EMPTIED",
-        remedy="Look there: rows vanished without a trace of a delete. Nothing was taken from it; bring them back.",
+        code="SOURCE_SHRUNK" if rows else "SOURCE_EMPTIED",
+        remedy="Look there: rows vanished without a trace of a delete. Nothing was concluded from it; bring them back.",
     )
 
 

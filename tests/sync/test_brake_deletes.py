@@ -115,3 +115,15 @@ def test_deletes_from_which_the_policy_lets_nothing_follow_ask_nobody(tmp_path):
     desk.cycles(2)
     assert listed(desk) == []
     assert len(desk.live(H)) == MOST + 3
+
+
+def test_a_list_that_lacks_most_of_what_it_held_stops_its_pull_and_nothing_is_concluded(tmp_path):
+    desk, people = loaded(tmp_path, MOST + 4, strict(gorgias={"delete": "delete"}))
+    things = desk.systems[G].things
+    for key in [key for key, thing in things.items() if thing.external_id in {ids[G] for ids in people[: MOST + 1]}]:
+        del things[key]
+    with pytest.raises(AssertionError, match="SOURCE_SHRUNK"):
+        desk.cycle(full=True)
+    assert listed(desk) == []
+    assert {state for system, _, state in desk.links() if system == "gorgias"} == {"active"}
+    assert len(desk.live(H)) == len(desk.live(E)) == MOST + 4
