@@ -269,7 +269,7 @@ class Claim:
     """One candidate for a field: a value that a system holds, with the decision that it had been shown.
 
     It was entered after `since` and not after `stamp`, both by the system's own clock; None where that is not known.
-    `flips` counts how often, in this contest up to this claim, a system changed what another one's claim had made of it.
+    `flips` counts how often, in this contest up to this claim, a system changed what another one's claim had made it.
     """
 
     system: System
