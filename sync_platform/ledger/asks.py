@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, or_, select, update
 from sqlalchemy import Table as SaTable
 
 from sync_platform.core.answers import Answer
@@ -19,7 +19,7 @@ ACT: SaTable = PersonActRow.__table__  # type: ignore[attr-defined]
 TOLD_APART: SaTable = ToldApartRow.__table__  # type: ignore[attr-defined]
 IDENTITY = ("twin", "ambiguous")
 # Statements are built once: building one, and the key under which its text is kept, costs more than running it.
-_IDS = bindparam("b_ids", expanding=True)
+_IDS: BindParameter[Any] = bindparam("b_ids", expanding=True)
 _ANSWERED = select(REVIEW.c.record_id).where(
     REVIEW.c.state == "open", REVIEW.c.entity == bindparam("b_entity"), REVIEW.c.answer.is_not(None)
 )

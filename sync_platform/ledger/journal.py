@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, func, insert, select, update
 from sqlalchemy import Table as SaTable
 
 from sync_platform.core.records import Decision, Entity, Json, System
@@ -31,7 +31,7 @@ VERSION: SaTable = VersionRow.__table__  # type: ignore[attr-defined]
 
 CHUNK = 400
 # Statements are built once: building one, and the key under which its text is kept, costs more than running it.
-_IDS = bindparam("b_ids", expanding=True)
+_IDS: BindParameter[Any] = bindparam("b_ids", expanding=True)
 _ADD_OBSERVATION, _ADD_DECISION, _ADD_RECEIPT = insert(OBSERVATION), insert(DECISION), insert(RECEIPT)
 _LAST_DECISION = select(func.coalesce(func.max(DECISION.c.id), 0))
 _PARKED_OF = select(PARKED.c.record_id, PARKED.c.system, PARKED.c.field, PARKED.c.hash).where(

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, func, insert, or_, select, text, update
 from sqlalchemy import Table as SaTable
 
 from sync_platform.core.records import Cell, Claim, Entity, Link, LinkState, Record, RecordId, System
@@ -33,9 +33,10 @@ IS_OWED = text("link.detail > 0")
 IS_ACTIVE = text("link.state = 'active'")
 
 
-_B_SYSTEM, _B_ENTITY = bindparam("b_system"), bindparam("b_entity")
 # Statements are built once: building one, and the key under which its text is kept, costs more than running it.
-_IDS = bindparam("b_ids", expanding=True)
+_B_SYSTEM: BindParameter[Any] = bindparam("b_system")
+_B_ENTITY: BindParameter[Any] = bindparam("b_entity")
+_IDS: BindParameter[Any] = bindparam("b_ids", expanding=True)
 _OF_OBJECTS = select(LINK).where(LINK.c.system == _B_SYSTEM, LINK.c.entity == _B_ENTITY, LINK.c.external_id.in_(_IDS))
 _STAMPS = select(LINK.c.external_id, LINK.c.stamp).where(
     LINK.c.system == _B_SYSTEM,

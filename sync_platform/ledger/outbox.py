@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     Connection,
     bindparam,
     delete,
@@ -47,12 +48,10 @@ OTHER_IS_UNSETTLED = text("other.state IN ('sent','unknown')")
 
 
 # Statements are built once: building one, and the key under which its text is kept, costs more than running it.
-_B_SYSTEM, _B_ENTITY, _B_NOW = (
-    bindparam("b_system"),
-    bindparam("b_entity"),
-    bindparam("b_now", type_=INTENT.c.due_at.type),
-)
-_IDS = bindparam("b_ids", expanding=True)
+_B_SYSTEM: BindParameter[Any] = bindparam("b_system")
+_B_ENTITY: BindParameter[Any] = bindparam("b_entity")
+_B_NOW = bindparam("b_now", type_=INTENT.c.due_at.type)
+_IDS: BindParameter[Any] = bindparam("b_ids", expanding=True)
 _PLANNED_OF = select(INTENT.c.id, INTENT.c.record_id, INTENT.c.system, INTENT.c.hash).where(
     INTENT.c.record_id.in_(_IDS), IS_PLANNED
 )

@@ -7,8 +7,9 @@ millions. A `False` says that the step would find nothing; a `True` promises not
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, TextClause, bindparam, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, FromClause, TextClause, bindparam, or_, select
 from sqlalchemy import exists as sa_exists
 
 from sync_platform.core.records import Entity, LinkState, System
@@ -42,7 +43,8 @@ def _any(of: FromClause, *where: ColumnElement[bool] | TextClause) -> ColumnElem
     return sa_exists().select_from(of).where(*where)
 
 
-_ENTITY, _SYSTEM = bindparam("entity"), bindparam("system")
+_ENTITY: BindParameter[Any] = bindparam("entity")
+_SYSTEM: BindParameter[Any] = bindparam("system")
 _JUDGE = (
     _any(LINK, IS_AGAIN, LINK.c.entity == _ENTITY, LINK.c.state == str(LinkState.BARRED)).label("merges"),
     _any(
