@@ -28,8 +28,11 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import (
     URL,
     BigInteger,
+    ColumnElement,
     Connection,
+    CursorResult,
     Engine,
+    Executable,
     Table,
     Text,
     bindparam,
@@ -99,6 +102,24 @@ def insert_for(conn: Connection, table: Any) -> Any:
     if conn.dialect.name == "postgresql":
         return postgresql.insert(table)
     return sqlite.insert(table)
+
+
+class ForIds:
+    """A statement about a list of ids, built once: for one id, which is what most steps ask, and for several.
+
+    `make` gets the condition that `column` is one of the ids and gives the statement. Call it with a chunk of ids and
+    the statement's other parameters.
+    """
+
+    def __init__(self, column: Any, make: Callable[[ColumnElement[bool]], Executable]) -> None:
+        self.one = make(column == bindparam("b_one"))
+        self.many = make(column.in_(bindparam("b_ids", expanding=True)))
+
+    def __call__(self, conn: Connection, ids: Sequence[Any], **more: Any) -> CursorResult[Any]:
+        """Run it."""
+        if len(ids) == 1:
+            return conn.execute(self.one, {"b_one": ids[0], **more})
+        return conn.execute(self.many, {"b_ids": ids, **more})
 
 
 def upsert(table: Any, make: Callable[[Any], Any]) -> Callable[[Connection], Any]:

@@ -523,10 +523,12 @@ def _rounds_needed(hub: Hub, entity: Entity) -> set[System]:
     if entity is not Entity.CUSTOMER:
         return set()
     with hub.ledger.read() as conn:
+        dirty = links.dirty_records(conn, entity, JUDGE_BATCH)
+        if not dirty:
+            return set()
         listed, polled = hub.listed_and_polled(conn, entity)
         if not all(listed.values()):
             return set()
-        dirty = links.dirty_records(conn, entity, JUDGE_BATCH)
         newest = max((record.born_at for record in dirty if record.born_at), default=None)
     if newest is None:
         return set()
