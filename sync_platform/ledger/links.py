@@ -15,7 +15,7 @@ from sqlalchemy import Table as SaTable
 
 from sync_platform.core.records import Cell, Claim, Entity, Link, LinkState, Record, RecordId, System
 from sync_platform.ledger.database import ForIds, in_chunks, upsert
-from sync_platform.ledger.outbox import INTENT, IS_UNSETTLED
+from sync_platform.ledger.outbox import unsettled_of
 from sync_platform.ledger.tables import LinkRow, MatchKeyRow, RecordRow
 
 LINK: SaTable = LinkRow.__table__  # type: ignore[attr-defined]
@@ -52,9 +52,6 @@ _STAMPS = ForIds(
 )
 _OF_RECORDS = ForIds(LINK.c.record_id, lambda given: select(LINK).where(given).order_by(LINK.c.id))
 _BY_ID = ForIds(LINK.c.id, lambda given: select(LINK).where(given))
-_UNSETTLED = ForIds(
-    INTENT.c.record_id, lambda given: select(INTENT.c.record_id, INTENT.c.system).where(IS_UNSETTLED, given)
-)
 _UNPLACED = (
     select(LINK.c.id, LINK.c.system, LINK.c.external_id, LINK.c.marker, LINK.c.cells, LINK.c.detail)
     .where(
@@ -217,12 +214,20 @@ def stamps_of(conn: Connection, system: System, entity: Entity, ids: Sequence[st
 
 def links_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, list[Link]]:
     """Links of any state of records, oldest first; `unsettled` is filled."""
+    return links_and_unsettled(conn, record_ids)[0]
+
+
+def links_and_unsettled(
+    conn: Connection, record_ids: Sequence[str]
+) -> tuple[dict[str, list[Link]], dict[str, set[System]]]:
+    """Links as `links_of` gives them, and by record the systems in which a write of ours may have landed."""
     out: dict[str, list[Link]] = {record_id: [] for record_id in record_ids}
     for chunk in in_chunks(record_ids, CHUNK):
         for row in _OF_RECORDS(conn, chunk):
             out[row.record_id].append(_link(row))
-    mark_unsettled(conn, [link for links in out.values() for link in links])
-    return out
+    unsettled = unsettled_of(conn, record_ids)
+    _mark({(link.record_id, link.system): link for links in out.values() for link in links}, unsettled)
+    return out, unsettled
 
 
 def links_by_id(conn: Connection, ids: Sequence[int]) -> dict[int, Link]:
@@ -236,10 +241,14 @@ def links_by_id(conn: Connection, ids: Sequence[int]) -> dict[int, Link]:
 
 def mark_unsettled(conn: Connection, links: Iterable[Link]) -> None:
     """A link is unsettled while an intent of its record in its system is sent or unknown."""
-    by_record = {(link.record_id, link.system): link for link in links if link.record_id}
-    for chunk in in_chunks(sorted({str(record_id) for record_id, _ in by_record}), CHUNK):
-        for row in _UNSETTLED(conn, chunk):
-            link = by_record.get((RecordId(row.record_id), System(row.system)))
+    by_record = {(link.record_id, link.system): link for link in links}
+    _mark(by_record, unsettled_of(conn, sorted({str(one) for one, _ in by_record if one})))
+
+
+def _mark(by_record: Mapping[tuple[RecordId | None, System], Link], unsettled: Mapping[str, set[System]]) -> None:
+    for record_id, systems in unsettled.items():
+        for system in systems:
+            link = by_record.get((RecordId(record_id), system))
             if link is not None:
                 link.unsettled = True
 

@@ -56,10 +56,14 @@ def reconcile(hub: Hub, entity: Entity) -> Step:
     return step
 
 
-def judge_all(hub: Hub, entity: Entity, step: Step) -> None:
-    """Follow merges and identify, then judge in batches, until nothing is left that can be judged now."""
-    with hub.ledger.read() as conn:
-        waiting = work.to_judge(conn, entity)
+def judge_all(hub: Hub, entity: Entity, step: Step, waiting: work.Waiting | None = None) -> None:
+    """Follow merges and identify, then judge in batches, until nothing is left that can be judged now.
+
+    `waiting`: what is there to do, where the caller has asked just now.
+    """
+    if waiting is None:
+        with hub.ledger.read() as conn:
+            waiting = work.to_judge(conn, entity)
     if not waiting and not hub.asks:
         return
     if waiting.merges:
@@ -247,15 +251,19 @@ def _judge(
     feeds: Feeds | None = None,
 ) -> None:
     ids = [str(record.id) for record in records]
-    all_links = links.links_of(conn, ids)
+    all_links, unsettled = links.links_and_unsettled(conn, ids)
+    marks = work.marks_of(conn, ids)
     active = {key: [link for link in found if link.state is LinkState.ACTIVE] for key, found in all_links.items()}
     ended = {str(record.id) for record in records if record.tombstone}
     keys = _refresh_keys(hub, conn, active, ended) if entity is Entity.CUSTOMER else {}
     lexicons = hub.lexicons(conn, entity, customers_of(records, active) if entity is Entity.TICKET else None)
-    late = journal.late_of(conn, [link.id for found in all_links.values() for link in found], hub.now())
-    conditions = _Conditions.load(hub, conn, entity, ids, keys, feeds or hub.listed_and_polled(conn, entity))
-    gate = brake.Gate.load(hub, conn, entity, ids)
-    answers = asks.answers_of(conn, ids)
+    link_ids = [link.id for found in all_links.values() for link in found] if marks.late else []
+    late = journal.late_of(conn, link_ids, hub.now())
+    conditions = _Conditions.load(hub, conn, entity, keys, feeds or hub.listed_and_polled(conn, entity), unsettled)
+    if marks.parked:
+        conditions.parked = journal.parked_of(conn, ids)
+    gate = brake.Gate.load(hub, conn, entity, ids if marks.held else ())
+    answers = asks.answers_of(conn, ids) if marks.answered else {}
     batch = _Batch()
     still_landing = {key: value for key, (_, value) in late.items()}
     at = journal.next_decision(conn)
@@ -463,7 +471,13 @@ class _Conditions:
 
     @classmethod
     def load(
-        cls, hub: Hub, conn: Connection, entity: Entity, ids: Sequence[str], keys: Mapping[str, set[Key]], feeds: Feeds
+        cls,
+        hub: Hub,
+        conn: Connection,
+        entity: Entity,
+        keys: Mapping[str, set[Key]],
+        feeds: Feeds,
+        unsettled: dict[str, set[System]],
     ) -> _Conditions:
         strong = {key for found in keys.values() for key in found if key[0] in ("email", "phone")}
         holders = links.records_by_key(conn, strong) if strong else {}
@@ -480,9 +494,9 @@ class _Conditions:
             polled,
             shared,
             unread,
-            journal.parked_of(conn, ids),
+            {},
             entity is Entity.CUSTOMER,
-            outbox.unsettled_of(conn, ids),
+            unsettled,
             told_apart=asks.told_apart(conn, shared),
         )
 
