@@ -11,7 +11,7 @@ from sqlalchemy import Table as SaTable
 
 from sync_platform.core.answers import Answer
 from sync_platform.core.records import Entity
-from sync_platform.ledger.database import in_chunks, insert_for
+from sync_platform.ledger.database import ForIds, in_chunks, insert_for
 from sync_platform.ledger.journal import CHUNK, PARKED, REVIEW
 from sync_platform.ledger.tables import PersonActRow, ToldApartRow
 
@@ -19,12 +19,14 @@ ACT: SaTable = PersonActRow.__table__  # type: ignore[attr-defined]
 TOLD_APART: SaTable = ToldApartRow.__table__  # type: ignore[attr-defined]
 IDENTITY = ("twin", "ambiguous")
 # Statements are built once: building one, and the key under which its text is kept, costs more than running it.
-_IDS = bindparam("b_ids", expanding=True)
 _ANSWERED = select(REVIEW.c.record_id).where(
     REVIEW.c.state == "open", REVIEW.c.entity == bindparam("b_entity"), REVIEW.c.answer.is_not(None)
 )
-_ANSWERS_OF = select(REVIEW.c.record_id, REVIEW.c.field, REVIEW.c.answer).where(
-    REVIEW.c.record_id.in_(_IDS), REVIEW.c.state == "open", REVIEW.c.kind == "field", REVIEW.c.answer.is_not(None)
+_ANSWERS_OF = ForIds(
+    REVIEW.c.record_id,
+    lambda given: select(REVIEW.c.record_id, REVIEW.c.field, REVIEW.c.answer).where(
+        given, REVIEW.c.state == "open", REVIEW.c.kind == "field", REVIEW.c.answer.is_not(None)
+    ),
 )
 _RETRIES = select(PARKED).where(
     PARKED.c.entity == bindparam("b_entity"), PARKED.c.retry_at.is_not(None), PARKED.c.lifted_at.is_(None)
@@ -64,7 +66,7 @@ def answers_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, dict[st
     """Answers that were not taken up yet: record → field → answer."""
     out: dict[str, dict[str, Answer]] = {}
     for chunk in in_chunks(record_ids, CHUNK):
-        for row in conn.execute(_ANSWERS_OF, {"b_ids": chunk}):
+        for row in _ANSWERS_OF(conn, chunk):
             out.setdefault(row.record_id, {})[row.field] = Answer.load(row.answer)
     return out
 

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy import Table as SaTable
 
-from sync_platform.ledger.database import in_chunks, upsert
+from sync_platform.ledger.database import ForIds, in_chunks, upsert
 from sync_platform.ledger.tables import HoldItemRow, HoldRow, PassedRow
 
 HOLD: SaTable = HoldRow.__table__  # type: ignore[attr-defined]
@@ -25,7 +25,7 @@ CLAIMS, INTENTS = "claims", "intents"
 HELD, APPROVED, DROPPED = "held", "approved", "dropped"
 WHOLE = "*"
 # Statements are built once: building one, and the key under which its text is kept, costs more than running it.
-_ITEMS_OF = select(ITEM).where(ITEM.c.record_id.in_(bindparam("b_ids", expanding=True)))
+_ITEMS_OF = ForIds(ITEM.c.record_id, lambda given: select(ITEM).where(given))
 _PASSED_SINCE = (
     select(PASSED.c.system, PASSED.c.verb, PASSED.c.field, func.sum(PASSED.c["count"]))
     .where(
@@ -164,7 +164,7 @@ def items_of(conn: Connection, record_ids: Sequence[str]) -> list[Item]:
     """Items of records, oldest first."""
     out: list[Item] = []
     for chunk in in_chunks(record_ids, CHUNK):
-        out += [_item(row) for row in conn.execute(_ITEMS_OF, {"b_ids": chunk})]
+        out += [_item(row) for row in _ITEMS_OF(conn, chunk)]
     # Ordered here: asked for the order of ids, a database may walk over all items.
     return sorted(out, key=lambda item: item.id)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy import Table as SaTable
 
 from sync_platform.core.records import Decision, Entity, Json, System
-from sync_platform.ledger.database import in_chunks
+from sync_platform.ledger.database import ForIds, in_chunks
 from sync_platform.ledger.tables import (
     DecisionRow,
     LateRow,
@@ -31,24 +31,29 @@ VERSION: SaTable = VersionRow.__table__  # type: ignore[attr-defined]
 
 CHUNK = 400
 # Statements are built once: building one, and the key under which its text is kept, costs more than running it.
-_IDS = bindparam("b_ids", expanding=True)
 _ADD_OBSERVATION, _ADD_DECISION, _ADD_RECEIPT = insert(OBSERVATION), insert(DECISION), insert(RECEIPT)
 _LAST_DECISION = select(func.coalesce(func.max(DECISION.c.id), 0))
-_PARKED_OF = select(PARKED.c.record_id, PARKED.c.system, PARKED.c.field, PARKED.c.hash).where(
-    PARKED.c.record_id.in_(_IDS), PARKED.c.lifted_at.is_(None)
+_PARKED_OF = ForIds(
+    PARKED.c.record_id,
+    lambda given: select(PARKED.c.record_id, PARKED.c.system, PARKED.c.field, PARKED.c.hash).where(
+        given, PARKED.c.lifted_at.is_(None)
+    ),
 )
-_LIFT_ROWS = (
-    update(PARKED)
-    .where(
-        PARKED.c.system == bindparam("b_system"),
-        PARKED.c.entity == bindparam("b_entity"),
-        PARKED.c.record_id.is_(None),
-        PARKED.c.external_id.in_(_IDS),
-        PARKED.c.lifted_at.is_(None),
-    )
-    .values(lifted_at=bindparam("b_at"))
+_LIFT_ROWS = ForIds(
+    PARKED.c.external_id,
+    lambda given: (
+        update(PARKED)
+        .where(
+            PARKED.c.system == bindparam("b_system"),
+            PARKED.c.entity == bindparam("b_entity"),
+            PARKED.c.record_id.is_(None),
+            given,
+            PARKED.c.lifted_at.is_(None),
+        )
+        .values(lifted_at=bindparam("b_at"))
+    ),
 )
-_LATE_OF = select(LATE).where(LATE.c.link_id.in_(_IDS), LATE.c.until > bindparam("b_now"))
+_LATE_OF = ForIds(LATE.c.link_id, lambda given: select(LATE).where(given, LATE.c.until > bindparam("b_now")))
 
 
 def add_observations(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -113,7 +118,7 @@ def parked_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, dict[tup
     """Open marks of records: (system, field) → payload hash."""
     out: dict[str, dict[tuple[System, str], str]] = {}
     for chunk in in_chunks(record_ids, CHUNK):
-        for row in conn.execute(_PARKED_OF, {"b_ids": chunk}):
+        for row in _PARKED_OF(conn, chunk):
             out.setdefault(row.record_id, {})[(System(row.system), row.field)] = row.hash
     return out
 
@@ -136,7 +141,7 @@ def lift(conn: Connection, record_id: str, system: System, field: str, standing:
 def lift_rows(conn: Connection, system: System, entity: Entity, external_ids: Sequence[str], at: datetime) -> None:
     """Objects that could not be read at all and now can: their marks are history."""
     for chunk in in_chunks(external_ids, CHUNK):
-        conn.execute(_LIFT_ROWS, {"b_system": system, "b_entity": entity, "b_ids": chunk, "b_at": at})
+        _LIFT_ROWS(conn, chunk, b_system=system, b_entity=entity, b_at=at)
 
 
 def count_parked(conn: Connection) -> dict[tuple[str, str], int]:
@@ -195,7 +200,7 @@ def late_of(conn: Connection, link_ids: Sequence[int], now: datetime) -> dict[tu
     """(link, field) → (late row, value) that may still land."""
     out: dict[tuple[int, str], tuple[int, Json]] = {}
     for chunk in in_chunks(link_ids, CHUNK):
-        for row in conn.execute(_LATE_OF, {"b_ids": chunk, "b_now": now}):
+        for row in _LATE_OF(conn, chunk, b_now=now):
             for name, value in (row.payload or {}).items():
                 out[(row.link_id, name)] = (row.id, value)
     return out

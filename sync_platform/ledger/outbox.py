@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     Connection,
     bindparam,
     delete,
@@ -31,7 +32,7 @@ from sync_platform.core.records import (
     Verb,
     payload_hash,
 )
-from sync_platform.ledger.database import in_chunks
+from sync_platform.ledger.database import ForIds, in_chunks
 from sync_platform.ledger.tables import IntentRow
 
 INTENT: SaTable = IntentRow.__table__  # type: ignore[attr-defined]
@@ -47,16 +48,15 @@ OTHER_IS_UNSETTLED = text("other.state IN ('sent','unknown')")
 
 
 # Statements are built once: building one, and the key under which its text is kept, costs more than running it.
-_B_SYSTEM, _B_ENTITY, _B_NOW = (
-    bindparam("b_system"),
-    bindparam("b_entity"),
-    bindparam("b_now", type_=INTENT.c.due_at.type),
+_B_SYSTEM: BindParameter[Any] = bindparam("b_system")
+_B_ENTITY: BindParameter[Any] = bindparam("b_entity")
+_B_NOW = bindparam("b_now", type_=INTENT.c.due_at.type)
+_IDS: BindParameter[Any] = bindparam("b_ids", expanding=True)
+_PLANNED_OF = ForIds(
+    INTENT.c.record_id,
+    lambda given: select(INTENT.c.id, INTENT.c.record_id, INTENT.c.system, INTENT.c.hash).where(given, IS_PLANNED),
 )
-_IDS = bindparam("b_ids", expanding=True)
-_PLANNED_OF = select(INTENT.c.id, INTENT.c.record_id, INTENT.c.system, INTENT.c.hash).where(
-    INTENT.c.record_id.in_(_IDS), IS_PLANNED
-)
-_REMOVE = delete(INTENT).where(INTENT.c.id.in_(_IDS))
+_REMOVE = ForIds(INTENT.c.id, lambda given: delete(INTENT).where(given))
 _ADD = insert(INTENT)
 _IS_DUE = or_(INTENT.c.due_at.is_(None), INTENT.c.due_at <= _B_NOW)
 _WAITS = select(OTHER.c.id).where(
@@ -72,11 +72,16 @@ _DUE_BY_LANE = tuple(
 )
 _DUE_OF_CHOSEN = tuple(due.where(INTENT.c.record_id.in_(_IDS)) for due in _DUE_BY_LANE)
 _UNSETTLED = select(INTENT).where(IS_UNSETTLED)
-_UNSETTLED_OF = select(INTENT.c.record_id, INTENT.c.system).where(INTENT.c.record_id.in_(_IDS), IS_UNSETTLED)
-_MARK_SENT = (
-    update(INTENT)
-    .where(INTENT.c.id.in_(_IDS))
-    .values(state="sent", sent_at=bindparam("b_at"), tries=INTENT.c.tries + 1, run=bindparam("b_run"))
+_UNSETTLED_OF = ForIds(
+    INTENT.c.record_id, lambda given: select(INTENT.c.record_id, INTENT.c.system).where(given, IS_UNSETTLED)
+)
+_MARK_SENT = ForIds(
+    INTENT.c.id,
+    lambda given: (
+        update(INTENT)
+        .where(given)
+        .values(state="sent", sent_at=bindparam("b_at"), tries=INTENT.c.tries + 1, run=bindparam("b_run"))
+    ),
 )
 _SET_STATE = (
     update(INTENT)
@@ -150,12 +155,12 @@ def replace_planned(
     kept: set[tuple[str, str]] = set()
     wanted = {(str(write.record_id), str(write.system)): _hash(write) for write in writes}
     for chunk in in_chunks(record_ids, CHUNK):
-        rows = conn.execute(_PLANNED_OF, {"b_ids": chunk}).all()
+        rows = _PLANNED_OF(conn, chunk).all()
         same = {(row.record_id, row.system) for row in rows if wanted.get((row.record_id, row.system)) == row.hash}
         kept |= same
         stale = [row.id for row in rows if (row.record_id, row.system) not in same]
         for ids in in_chunks(stale, CHUNK):
-            conn.execute(_REMOVE, {"b_ids": ids})
+            _REMOVE(conn, ids)
     fresh = [
         {
             "record_id": write.record_id,
@@ -228,7 +233,7 @@ def unsettled_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, set[S
     """Systems in which a write of ours may have landed, by record: nothing else is planned there meanwhile."""
     out: dict[str, set[System]] = {}
     for chunk in in_chunks(record_ids, CHUNK):
-        for row in conn.execute(_UNSETTLED_OF, {"b_ids": chunk}):
+        for row in _UNSETTLED_OF(conn, chunk):
             out.setdefault(row.record_id, set()).add(System(row.system))
     return out
 
@@ -236,7 +241,7 @@ def unsettled_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, set[S
 def mark_sent(conn: Connection, intents: Sequence[Intent], at: datetime, run: str) -> None:
     """Commit before the call: from now on the write may have landed."""
     for chunk in in_chunks([intent.id for intent in intents], CHUNK):
-        conn.execute(_MARK_SENT, {"b_ids": chunk, "b_at": at, "b_run": run})
+        _MARK_SENT(conn, chunk, b_at=at, b_run=run)
 
 
 def send_now(conn: Connection, writes: Sequence[PlannedWrite], *, at: datetime, run: str) -> list[Intent]:

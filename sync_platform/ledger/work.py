@@ -6,12 +6,16 @@ millions. A `False` says that the step would find nothing; a `True` promises not
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, TextClause, bindparam, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, FromClause, TextClause, bindparam, or_, select
 from sqlalchemy import exists as sa_exists
 
 from sync_platform.core.records import Entity, LinkState, System
+from sync_platform.ledger.holds import ITEM
+from sync_platform.ledger.journal import LATE, PARKED, REVIEW
 from sync_platform.ledger.links import IS_ACTIVE, IS_AGAIN, IS_DIRTY, IS_OWED, LINK, RECORD
 from sync_platform.ledger.outbox import INTENT, IS_OPEN, IS_PLANNED, IS_UNSETTLED
 
@@ -38,11 +42,22 @@ class Owed:
     send: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Whether records have parked marks, answered reviews, items of holds or plans, payloads that may land late."""
+
+    parked: bool
+    answered: bool
+    held: bool
+    late: bool
+
+
 def _any(of: FromClause, *where: ColumnElement[bool] | TextClause) -> ColumnElement[bool]:
     return sa_exists().select_from(of).where(*where)
 
 
-_ENTITY, _SYSTEM = bindparam("entity"), bindparam("system")
+_ENTITY: BindParameter[Any] = bindparam("entity")
+_SYSTEM: BindParameter[Any] = bindparam("system")
 _JUDGE = (
     _any(LINK, IS_AGAIN, LINK.c.entity == _ENTITY, LINK.c.state == str(LinkState.BARRED)).label("merges"),
     _any(
@@ -67,6 +82,23 @@ _READS = select(
         _any(LINK, IS_OWED, LINK.c.system == _SYSTEM, LINK.c.entity == _ENTITY, IS_ACTIVE),
     )
 )
+
+
+_RECORD: BindParameter[Any] = bindparam("record")
+_MARKS = select(
+    _any(PARKED, PARKED.c.record_id == _RECORD, PARKED.c.lifted_at.is_(None)),
+    _any(REVIEW, REVIEW.c.record_id == _RECORD, REVIEW.c.state == "open", REVIEW.c.answer.is_not(None)),
+    _any(ITEM, ITEM.c.record_id == _RECORD),
+    _any(LATE, LATE.c.link_id.in_(select(LINK.c.id).where(LINK.c.record_id == _RECORD))),
+)
+
+
+def marks_of(conn: Connection, record_ids: Sequence[str]) -> Marks:
+    """What stands about these records; asked for one only, a batch looks for all of it anyway."""
+    if len(record_ids) != 1:
+        return Marks(parked=True, answered=True, held=True, late=True)
+    row = conn.execute(_MARKS, {"record": record_ids[0]}).one()
+    return Marks(parked=bool(row[0]), answered=bool(row[1]), held=bool(row[2]), late=bool(row[3]))
 
 
 def to_judge(conn: Connection, entity: Entity) -> Waiting:

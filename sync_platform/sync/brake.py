@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from sync_platform.core import endings
 from sync_platform.core.mappings import FieldMap, Lexicon
@@ -82,9 +82,14 @@ def _most(hub: Hub, conn: Connection, stage: str, entity: Entity) -> int:
     return brake.absolute - max(passed.values(), default=0)
 
 
-def watch_claims(hub: Hub, conn: Connection, entity: Entity) -> None:
-    """Count values that became blank and objects that ended, not judged yet, before the first of them is."""
-    if links.count_dirty(conn, entity) <= _most(hub, conn, CLAIMS, entity):
+def watch_claims(hub: Hub, conn: Connection, entity: Entity, *, dirty: int | None = None) -> None:
+    """Count values that became blank and objects that ended, not judged yet, before the first of them is.
+
+    `dirty`: how many records wait, where the caller knows it.
+    """
+    if dirty is None:
+        dirty = links.count_dirty(conn, entity)
+    if dirty <= _most(hub, conn, CLAIMS, entity):
         return
     pending: Counter[Key] = Counter()
     lexicons = {system: hub.lexicon(system, entity) for system in hub.connectors}
@@ -132,21 +137,35 @@ def _is_blank(mapping: FieldMap, cell: Cell, lexicon: Lexicon) -> bool:
         return False
 
 
+def _waiting(*, loaded: bool) -> tuple[Select[Any], Select[Any]]:
+    """What is planned by people's changes: how many, and which; creates of a first load are not among them."""
+    where: list[Any] = [
+        IS_OPEN,
+        IS_PLANNED,
+        INTENT.c.system == bindparam("b_system"),
+        INTENT.c.entity == bindparam("b_entity"),
+        INTENT.c.lane == str(Lane.INTERACTIVE),
+    ]
+    if not loaded:
+        where.append(INTENT.c.verb != str(Verb.CREATE))
+    columns = (INTENT.c.id, INTENT.c.record_id, INTENT.c.verb, INTENT.c.payload)
+    return select(func.count()).select_from(INTENT).where(*where), select(*columns).where(*where)
+
+
+_WAITING = {loaded: _waiting(loaded=loaded) for loaded in (False, True)}
+
+
 def watch_writes(hub: Hub, system: System, entity: Entity) -> bool:
     """Count what is planned for one system before the first of it is sent; True when a hold was opened.
 
     Records under a new hold are judged once more, which takes the held fields out of their writes.
     """
     with hub.ledger.begin() as conn:
-        where: list[Any] = [IS_OPEN, IS_PLANNED, INTENT.c.system == system, INTENT.c.entity == entity]
-        where.append(INTENT.c.lane == str(Lane.INTERACTIVE))
-        if not hub.loaded(conn):
-            where.append(INTENT.c.verb != str(Verb.CREATE))
-        count = conn.execute(select(func.count()).select_from(INTENT).where(*where)).scalar_one()
-        if count <= _most(hub, conn, INTENTS, entity):
+        counted, rows = _WAITING[hub.loaded(conn)]
+        asked = {"b_system": system, "b_entity": entity}
+        if conn.execute(counted, asked).scalar_one() <= _most(hub, conn, INTENTS, entity):
             return False
-        columns = (INTENT.c.id, INTENT.c.record_id, INTENT.c.verb, INTENT.c.payload)
-        owed = {row.id: row for row in conn.execute(select(*columns).where(*where))}
+        owed = {row.id: row for row in conn.execute(rows, asked)}
         approved = _approved(conn, sorted({row.record_id for row in owed.values()}))
         pending: Counter[Key] = Counter()
         records: dict[Key, set[str]] = {}

@@ -24,7 +24,12 @@ from sync_platform.sync.keep_out import KeepOut
 CURSOR = CursorRow.__table__  # type: ignore[attr-defined]
 
 # Built once, as all statements that a step asks again and again.
-_FEEDS = select(CURSOR.c.system, CURSOR.c.feed, CURSOR.c.polled_at, CURSOR.c.listed_at)
+_FEEDS = select(CURSOR.c.system, CURSOR.c.feed, CURSOR.c.polled_at, CURSOR.c.listed_at.is_not(None))
+
+# A feed as the ledger knows it: system and name.
+Place = tuple[str, str]
+# Whether each system was listed, and since when each was read without a gap.
+Feeds = tuple[dict[System, bool], dict[System, datetime | None]]
 
 LOADED = "loaded_at"
 # One write, whichever intent carries it: record, system, hash of verb and values.
@@ -120,7 +125,8 @@ class Hub:
     work: dict[System, dict[str, int]] = field(default_factory=dict)
     walks: list[tuple[System, Feed, int]] = field(default_factory=list)
     paces: dict[str, tuple[float, int]] = field(default_factory=dict)
-    # What follows from the policy alone, made at first use.
+    # What follows from the connectors or the policy alone, made at first use.
+    made_feeds: dict[Entity, dict[System, tuple[list[Place], list[Place]]]] = field(default_factory=dict)
     made_maps: dict[Entity, dict[System, dict[str, FieldMap]]] = field(default_factory=dict)
     made_words: dict[tuple[System, Entity], dict[str, dict[str, Json]]] = field(default_factory=dict)
     # Whether this slice has read a page of backfill: however slow the news, each slice comes one page further.
@@ -252,26 +258,33 @@ class Hub:
         """Since when each system was read without a gap: the start of the last finished round of its news feeds."""
         return self.listed_and_polled(conn, entity)[1]
 
-    def listed_and_polled(
-        self, conn: Connection, entity: Entity
-    ) -> tuple[dict[System, bool], dict[System, datetime | None]]:
+    def listed_and_polled(self, conn: Connection, entity: Entity) -> Feeds:
         """Both answers of `listed` and `polled`, from one statement."""
-        rows = {(row.system, row.feed): row for row in conn.execute(_FEEDS)}
+        rows = {(row[0], row[1]): row for row in conn.execute(_FEEDS)}
         listed: dict[System, bool] = {}
         polled: dict[System, datetime | None] = {}
-        for system, connector in self.connectors.items():
-            feeds = [(f, rows.get((str(system), f.name))) for f in connector.feeds() if f.entity is entity]
-            listed[system] = all(
-                row is not None and row.listed_at is not None for f, row in feeds if f.kind not in ("detail", "removed")
-            )
-            times = [
-                row.polled_at if row is not None else None
-                for f, row in feeds
-                if f.kind in ("walk", "ascending") and not f.name.startswith("events")
-            ]
+        for system, (lists, news) in self._feeds_of(entity).items():
+            listed[system] = all((row := rows.get(at)) is not None and row[3] for at in lists)
+            times = [row[2] if (row := rows.get(at)) is not None else None for at in news]
             known = [at for at in times if at is not None]
             polled[system] = min(known) if known and len(known) == len(times) else None
         return listed, polled
+
+    def _feeds_of(self, entity: Entity) -> dict[System, tuple[list[Place], list[Place]]]:
+        """Feeds by system: those that list it in full or tell its news, and of them those whose rounds have no gap."""
+        found = self.made_feeds.get(entity)
+        if found is None:
+            found = self.made_feeds[entity] = {}
+            for system, connector in self.connectors.items():
+                feeds = [f for f in connector.feeds() if f.entity is entity]
+                lists = [(str(system), f.name) for f in feeds if f.kind not in ("detail", "removed")]
+                news = [
+                    (str(system), f.name)
+                    for f in feeds
+                    if f.kind in ("walk", "ascending") and not f.name.startswith("events")
+                ]
+                found[system] = (lists, news)
+        return found
 
     def loading(self, conn: Connection) -> bool:
         """True until every system was fully listed once."""

@@ -20,7 +20,7 @@ from sync_platform.core.mappings import FieldMap, observe
 from sync_platform.core.records import UNSET, Channel, Entity, Json, Lane, Link, LinkState, Row, System
 from sync_platform.errors import Rejected, Retryable, SyncError
 from sync_platform.ledger import journal, links, outbox, work
-from sync_platform.ledger.database import number, upsert
+from sync_platform.ledger.database import ForIds, number, upsert
 from sync_platform.sync import brake, vanished
 from sync_platform.sync.evidence import Taken, may_be_back, observation, take_back, take_evidence
 from sync_platform.sync.hub import CURSOR, Hub, Step
@@ -351,22 +351,25 @@ def fetch(hub: Hub, system: System, entity: Entity, ids: Sequence[str], judge: J
     return count
 
 
-_ANSWERED = (
-    sql_update(links.LINK)
-    .where(
-        links.LINK.c.system == bindparam("b_system"),
-        links.LINK.c.entity == bindparam("b_entity"),
-        links.LINK.c.external_id.in_(bindparam("b_ids", expanding=True)),
-        # Followed to its survivor later; looked at again by another run.
-        links.LINK.c.state != str(LinkState.BARRED),
-        or_(links.LINK.c.gone.is_(None), links.LINK.c.state != str(LinkState.ACTIVE)),
-    )
-    .values(again=False, detail=0, whole_at=bindparam("b_began_at"))
+_ANSWERED = ForIds(
+    links.LINK.c.external_id,
+    lambda given: (
+        sql_update(links.LINK)
+        .where(
+            links.LINK.c.system == bindparam("b_system"),
+            links.LINK.c.entity == bindparam("b_entity"),
+            given,
+            # Followed to its survivor later; looked at again by another run.
+            links.LINK.c.state != str(LinkState.BARRED),
+            or_(links.LINK.c.gone.is_(None), links.LINK.c.state != str(LinkState.ACTIVE)),
+        )
+        .values(again=False, detail=0, whole_at=bindparam("b_began_at"))
+    ),
 )
 
 
 def _answered(conn: Connection, system: System, entity: Entity, ids: Sequence[str], began_at: datetime) -> None:
-    conn.execute(_ANSWERED, {"b_system": system, "b_entity": entity, "b_ids": ids, "b_began_at": began_at})
+    _ANSWERED(conn, ids, b_system=system, b_entity=entity, b_began_at=began_at)
 
 
 # --- taking rows ------------------------------------------------------------------------------------------------

@@ -66,8 +66,17 @@ def _to_send(hub: Hub, system: System, entity: Entity, step: Step) -> bool:
         owed = work.owed(conn, system, entity)
     if owed.settle:
         settle_unknown(hub, system, entity, step)
-    if owed.settle or owed.judge or hub.asks:
-        judge_all(hub, entity, step)
+        return _judged(hub, system, entity, step)
+    return _judged(hub, system, entity, step, owed)
+
+
+def _judged(hub: Hub, system: System, entity: Entity, step: Step, owed: work.Owed | None = None) -> bool:
+    """Judge what waits for it (`owed`, where it was asked just now); whether anything may be sent then."""
+    if owed is None:
+        with hub.ledger.read() as conn:
+            owed = work.owed(conn, system, entity)
+    if owed.judge or hub.asks:
+        judge_all(hub, entity, step, owed.judge)
         with hub.ledger.read() as conn:
             owed = work.owed(conn, system, entity)
     return hub.writes and owed.send
@@ -76,14 +85,14 @@ def _to_send(hub: Hub, system: System, entity: Entity, step: Step) -> bool:
 def _push_all(hub: Hub, system: System, entity: Entity, step: Step) -> None:
     if brake.watch_writes(hub, system, entity):
         judge_all(hub, entity, step)
-    while _push_batch(hub, system, entity, step):
+    while _push_batch(hub, system, entity, step) and _judged(hub, system, entity, step):
         if hub.over():
             step.complete = False
             break
 
 
 def _push_batch(hub: Hub, system: System, entity: Entity, step: Step) -> bool:
-    """One batch of intents; False when nothing is due."""
+    """One batch of intents, after which there may be changes to judge; False when nothing is due."""
     now = hub.now()
     with hub.ledger.read() as conn:
         intents = outbox.planned(conn, system, entity, now=now, limit=BATCH[system], only=hub.chosen, but=hub.left)
@@ -95,18 +104,11 @@ def _push_batch(hub: Hub, system: System, entity: Entity, step: Step) -> bool:
     if intents[0].lane is Lane.BACKFILL and step.counts.get("sent") and hub.news_waits():
         step.complete = False
         return False
-    if _read_first(hub, system, entity, intents, step):
-        judge_all(hub, entity, step)
-        return True
-    if _read_before_delete(hub, system, entity, intents, step):
-        judge_all(hub, entity, step)
+    if _read_first(hub, system, entity, intents, step) or _read_before_delete(hub, system, entity, intents, step):
         return True
     intents = _look_up_creates(hub, system, entity, intents, step)
-    if not intents:
-        judge_all(hub, entity, step)
-        return True
-    _send(hub, system, entity, intents, step)
-    judge_all(hub, entity, step)
+    if intents:
+        _send(hub, system, entity, intents, step)
     return True
 
 

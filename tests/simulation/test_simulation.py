@@ -141,6 +141,14 @@ def test_the_same_seed_gives_the_same_trace_byte_for_byte():
     assert len(next(iter(traces)).splitlines()) > 60
 
 
+def test_the_figures_are_the_same_however_many_processes_play():
+    alone, together = simulate(range(1, 6), 10, jobs=1), simulate(range(1, 6), 10, jobs=2)
+    for report in (alone, together):
+        assert report.pop("seconds") >= 0
+    assert alone == together
+    assert together["seeds"] == 5
+
+
 def test_a_script_is_shortened_to_the_steps_that_it_fails_by():
     script = draw(5, 40)
     needed = [script[7], script[23]]
