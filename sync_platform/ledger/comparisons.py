@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
 from sqlalchemy import Table as SaTable
@@ -74,7 +75,11 @@ def settle(conn: Connection, found: Mapping[int, tuple[int, int]], at: datetime)
     rows = [{"b_id": link, "b_at": at, "b_fields": n, "b_differ": differ} for link, (n, differ) in found.items()]
     if rows:
         statement = update(COMPARISON).where(COMPARISON.c.link_id == bindparam("b_id"))
-        values = {"compared_at": bindparam("b_at"), "fields": bindparam("b_fields"), "differ": bindparam("b_differ")}
+        values: dict[str, Any] = {
+            "compared_at": bindparam("b_at"),
+            "fields": bindparam("b_fields"),
+            "differ": bindparam("b_differ"),
+        }
         conn.execute(statement.values(values), rows)
 
 

@@ -13,9 +13,9 @@ Long windows (a day) are counted in slots instead: a bucket would either spread 
 allow only half of them. A call goes if the slots that touch the last W + margin seconds hold fewer than N.
 
 Lanes. The interactive lane may always reserve. The others leave a part of the capacity to those above them (5, 15,
-25 and 35 %), and where the capacity is too small to be shared, they may only reserve one call ahead or less. So a higher
-lane waits for few calls of a lower one (at most two), and a lane that is alone loses nothing. Of a long window the
-lower lanes leave 1, 2, 4 and 8 %. Who waited for a whole window goes as if interactive.
+25 and 35 %), and where the capacity is too small to be shared, they may only reserve one call ahead or less. So a
+higher lane waits for few calls of a lower one (at most two), and a lane that is alone loses nothing. Of a long window
+the lower lanes leave 1, 2, 4 and 8 %. Who waited for a whole window goes as if interactive.
 
 Several limits at once: the call goes when the last of them allows it. A token of the others is then used later than it
 was taken, so their buckets are lowered first to what they would hold if it had been taken at that moment.

@@ -1,8 +1,8 @@
 """The equality audit: fresh reads against shadows, a bounded number of objects a run, the oldest comparison first.
 
 It trusts no feed: what a feed never told, or told wrongly, is found here. A difference is an ordinary observation
-(channel `sweep`) that the next cycle judges; nothing is overwritten and nothing is judged by the audit itself. It spends
-the lowest lane of the budget, and gives way when news is waiting.
+(channel `sweep`) that the next cycle judges; nothing is overwritten and nothing is judged by the audit itself. It
+spends the lowest lane of the budget, and gives way when news is waiting.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sync_platform.sync.hub import Hub, Progress, Step
 
 RUN = RunRow.__table__  # type: ignore[attr-defined]
 KIND = "audit"
-# Objects that one read asks for, and how many of them a call answers: Gorgias reads one by one [doc], HubSpot 100 [doc].
+# Objects that one read asks for, and how many of them a call answers: Gorgias one [doc], HubSpot 100 [doc].
 BATCH: Mapping[System, int] = {System.GORGIAS: 10, System.HUBSPOT: 100, System.ERP: 100}
 PER_CALL: Mapping[System, int] = {System.GORGIAS: 1, System.HUBSPOT: 100, System.ERP: 100}
 # An edit that is younger than the last look, or than an index takes to show it, is news and no fault of a feed.
@@ -159,7 +159,9 @@ def _compare(hub: Hub, system: System, entity: Entity, batch: Sequence[Due], tal
             begun = number(conn)
             polled = hub.polled(conn, entity).get(system)
         fetched = hub.connectors[system].fetch(entity, ids, lane=Lane.AUDIT)
-        rows = vanished.traced(hub, hub.connectors[system], entity, [replace(r, channel=Channel.SWEEP) for r in fetched])
+        rows = vanished.traced(
+            hub, hub.connectors[system], entity, [replace(r, channel=Channel.SWEEP) for r in fetched]
+        )
     found: dict[int, tuple[int, int]] = {one.link_id: (0, 0) for one in batch}
     with hub.ledger.begin() as conn:
         if rows:

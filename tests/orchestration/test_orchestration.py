@@ -30,6 +30,7 @@ KEYS = {
     "push": "written/gorgias_customers written/gorgias_tickets written/hubspot_contacts written/hubspot_tickets "
     "written/erp_customers written/erp_tickets",
     "cycle": "cycle/outcome",
+    "audit": "audit/equality",
 }
 
 
@@ -205,7 +206,7 @@ def test_every_step_is_examined():
     wanted = {(key, "complete") for key in (KEYS["pull"] + " " + KEYS["push"]).split()}
     wanted |= {(key, "nothing_parked") for key in KEYS["push"].split()}
     wanted |= {(key, name) for key in KEYS["reconcile"].split() for name in ("agreement", "no_doubles")}
-    wanted |= {("cycle/outcome", "budget"), ("cycle/outcome", "lag")}
+    wanted |= {("cycle/outcome", "budget"), ("cycle/outcome", "lag"), ("audit/equality", "equality")}
     assert found == wanted
 
 
@@ -216,17 +217,20 @@ def test_no_check_stops_anybody():
 
 def test_jobs_triggers_and_resources_have_their_names():
     repository = defs.get_repository_def()
-    assert {"sync", "plan"} <= {job.name for job in repository.get_all_jobs()}
+    assert {"sync", "plan", "approve", "audit", "prune"} <= {job.name for job in repository.get_all_jobs()}
     assert {sensor.name for sensor in repository.sensor_defs} == {"news", "run_failed"}
-    (nightly,) = repository.schedule_defs
-    assert (nightly.name, nightly.cron_schedule, nightly.execution_timezone) == ("nightly_full", "0 2 * * *", "UTC")
+    assert {(one.name, one.cron_schedule, one.execution_timezone) for one in repository.schedule_defs} == {
+        ("nightly_full", "0 2 * * *", "UTC"),
+        ("nightly_prune", "30 3 * * *", "UTC"),
+        ("audit_sweep", "*/15 * * * *", "UTC"),
+    }
     assert set(repository.get_top_level_resources()) == {"gorgias", "hubspot", "erp", "ledger", "cycle"}
 
 
 def test_the_triggers_run_by_default_and_all_steps_share_one_process():
     repository = defs.get_repository_def()
     assert all(sensor.default_status == dg.DefaultSensorStatus.RUNNING for sensor in repository.sensor_defs)
-    assert repository.schedule_defs[0].default_status == dg.DefaultScheduleStatus.RUNNING
+    assert {one.default_status for one in repository.schedule_defs} == {dg.DefaultScheduleStatus.RUNNING}
     assert defs.resolve_job_def("sync").executor_def.name == "in_process"
 
 
@@ -349,7 +353,7 @@ def test_full_and_only_reach_the_cycle_from_the_launch_pad(instance, monkeypatch
 
 
 def test_the_nightly_run_lists_everything_again():
-    (nightly,) = defs.get_repository_def().schedule_defs
+    (nightly,) = [one for one in defs.get_repository_def().schedule_defs if one.name == "nightly_full"]
     with dg.build_schedule_context() as context:
         (request,) = nightly.evaluate_tick(context).run_requests
     assert request.run_config["resources"]["cycle"]["config"] == {"full": True}

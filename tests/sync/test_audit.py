@@ -117,7 +117,9 @@ def test_an_audit_over_the_real_clients_finds_an_import_that_went_around_the_tri
     desk.sql("DROP TRIGGER erp_customers_upd")
     desk.sql("UPDATE erp_customers SET company = 'Imported behind the triggers' WHERE id = :id", id=int(ids["erp"]))
     desk.later(7200)
-    assert desk.row("hubspot", "customer", ids["hubspot"])["properties"].get("company") != "Imported behind the triggers"
+    assert (
+        desk.row("hubspot", "customer", ids["hubspot"])["properties"].get("company") != "Imported behind the triggers"
+    )
     found = run_audit(desk.settings)
     assert [(one["system"], one["record"], one["fields"]) for one in found["differences"]] == [
         ("erp", record, ["company"])

@@ -22,6 +22,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("link_id", name=op.f("pk_comparison")),
     )
     with op.batch_alter_table("comparison", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_comparison_oldest", ["system", "entity", "compared_at", "link_id"], unique=False
-        )
+        batch_op.create_index("ix_comparison_oldest", ["system", "entity", "compared_at", "link_id"], unique=False)
