@@ -53,6 +53,25 @@ def undo(
     return words.WAITS if found["would_write"] else words.DONE
 
 
+@app.command(epilog="Example: sync-platform join customer:erp:32 customer:hubspot:99525 --review 1")
+def join(
+    one: Annotated[str, typer.Argument(help="The record that goes up in the other: an id, customer:<e-mail>, …")],
+    into: Annotated[str, typer.Argument(help="The record that stays, and whose values stay.")],
+    review: Annotated[int | None, typer.Option("--review", help="The question of identity that this answers.")] = None,
+    who: Who = None,
+    why: Why = None,
+    as_json: AsJson = False,
+) -> int:
+    """Draw up a plan that makes two records one, and says what would be written. Exit code 4: it waits for you."""
+    from sync_platform.sync import merge_plan
+
+    found = merge_plan.draft(Settings.load(), one, into, review=review, who=_who(who), why=why)
+    lines = [plan_text(found | {"would_write": 1}), f"  {found['links']} links change their record"]
+    lines += [f"  not: {kept['link']} beside {kept['beside']}: {kept['remedy']}" for kept in found["kept_apart"]]
+    words.answer(found, "\n".join(lines), as_json=as_json)
+    return words.WAITS
+
+
 @app.command(epilog='Example: sync-platform pause --why "the ERP is being moved"')
 def pause(who: Who = None, why: Why = None, as_json: AsJson = False) -> int:
     """Stop: a running cycle ends after the page or batch that it is at, and no other one does anything."""

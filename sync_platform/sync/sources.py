@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sync_platform.sync import policy_plan, undo
+from sync_platform.sync import merge_plan, policy_plan, undo
 
-SOURCES = (undo.SOURCE, policy_plan.SOURCE)
+SOURCES = (undo.SOURCE, merge_plan.SOURCE, policy_plan.SOURCE)
