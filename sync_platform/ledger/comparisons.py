@@ -25,6 +25,7 @@ class Due:
     link_id: int
     external_id: str | None
     active: bool
+    compared_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,12 @@ def due(conn: Connection, system: System, entity: Entity, limit: int, before: da
         again = of.where(COMPARISON.c.compared_at < before)
         again = again.order_by(COMPARISON.c.compared_at, COMPARISON.c.link_id).limit(limit - len(found))
         found += list(conn.execute(again))
-    return [Due(row.link_id, row.external_id, row.state == "active") for row in found]
+    return [Due(row.link_id, row.external_id, row.state == "active", row.compared_at) for row in found]
 
 
-def _queue(system: System, entity: Entity) -> Select[tuple[int, str | None, str | None]]:
+def _queue(system: System, entity: Entity) -> Select[Any]:
     return (
-        select(COMPARISON.c.link_id, LINK.c.external_id, LINK.c.state)
+        select(COMPARISON.c.link_id, COMPARISON.c.compared_at, LINK.c.external_id, LINK.c.state)
         .select_from(COMPARISON.outerjoin(LINK, LINK.c.id == COMPARISON.c.link_id))
         .where(COMPARISON.c.system == str(system), COMPARISON.c.entity == str(entity))
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, update
@@ -129,24 +129,23 @@ def standing(conn: Connection, now: datetime) -> dict[str, dict[str, Any]]:
 
 
 def _sweep(hub: Hub, system: System, tally: Tally, step: Step, began: datetime, room: int) -> None:
-    """Batches of customers and tickets in turn, until nothing is due, the room is used up, or news waits."""
-    open_: list[Entity] = list(ENTITIES)
-    while open_ and room > 0:
-        for entity in list(open_):
-            if hub.over() or hub.news_waits():
-                step.complete = False
-                return
-            with hub.ledger.read() as conn:
-                batch = comparisons.due(conn, system, entity, min(room, BATCH[system]), began)
-            if not batch:
-                open_.remove(entity)
-                continue
-            room -= len(batch)
-            _compare(hub, system, entity, batch, tally)
-            hub.tell(f"{step.name} {system}", system=system, rows=tally.objects)
-            if room <= 0:
-                break
-    step.complete = step.complete and not open_
+    """Batches of the entity that waits longest, until nothing is due, no room is left, or news waits."""
+    while True:
+        with hub.ledger.read() as conn:
+            batches = {
+                entity: found
+                for entity in ENTITIES
+                if (found := comparisons.due(conn, system, entity, min(max(room, 1), BATCH[system]), began))
+            }
+        if not batches:
+            return
+        if room <= 0 or hub.over() or hub.news_waits():
+            step.complete = False
+            return
+        entity = min(batches, key=lambda one: batches[one][0].compared_at or datetime.min.replace(tzinfo=UTC))
+        room -= len(batches[entity])
+        _compare(hub, system, entity, batches[entity], tally)
+        hub.tell(f"{step.name} {system}", system=system, rows=tally.objects)
 
 
 def _compare(hub: Hub, system: System, entity: Entity, batch: Sequence[Due], tally: Tally) -> None:

@@ -46,18 +46,14 @@ def draft(hub: Hub, present: Policy, *, who: str, why: str | None = None) -> dic
 
 def _items(hub: Hub, present: Policy) -> Iterator[Item]:
     """What is owed under the other policy and not under the present one, in order of records."""
-    ours = hub.policy
+    today = Hub(hub.ledger, {}, present, hub.run, region=hub.region, directories=hub.directories)
     after, seen = "", 0
     while True:
         with hub.ledger.read() as conn:
             ids = _page(conn, after)
             if not ids:
                 return
-            try:
-                hub.policy = present
-                before = {key: _owed(scene) for key, scene in scenes_of(hub, conn, ids).items()}
-            finally:
-                hub.policy = ours
+            before = {key: _owed(scene) for key, scene in scenes_of(today, conn, ids).items()}
             found = scenes_of(hub, conn, ids)
         after, seen = ids[-1], seen + len(ids)
         hub.tell("policy plan", rows=seen)
