@@ -588,7 +588,7 @@ def _order(link: Link, row: Row, differs: bool, begun: int | None) -> str:
     """take, later (an own write is unsettled), ignore (older than what we know), hint (read by id)."""
     if link.unsettled:
         return "later" if differs else "ignore"
-    if begun is not None and row.channel is Channel.BY_ID:
+    if begun is not None and row.channel in (Channel.BY_ID, Channel.SWEEP):
         return "take" if begun >= link.fence else "later"
     if row.version is not None and link.version is not None:
         return "take" if row.version > link.version or (row.version == link.version and not differs) else "ignore"
