@@ -404,7 +404,8 @@ def _winners(world: World, ledger: _Tables) -> None:
         other = [claim for claim in one["claims"] or () if claim["theirs"] != winner["theirs"]]
         if authors and not {"person", "merge"} & authors and (other or one["replaced"] != one["value"]):
             mapping = field_maps(system, entity)[one["field"]]
-            at = [(system, entity, link[4], name) for name in mapping.attributes]
+            # What was lost of a create bears no id yet.
+            at = [(system, entity, one, name) for one in (link[4], "") for name in mapping.attributes]
             if any(one in world.lost for one in at):
                 world.residue += 1
                 world.say("residue", system, entity, link[4], one["field"])

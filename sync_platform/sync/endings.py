@@ -58,7 +58,8 @@ def after(hub: Hub, ending: Ending, scene: Scene, merged: Merged, polled: Mappin
         gone = link.gone or {}
         since = datetime.fromisoformat(gone["at"])
         read_since = all(
-            (at := polled.get(other.system)) is not None and at >= since
+            # A read that began in the very moment of the evidence may have been before it.
+            (at := polled.get(other.system)) is not None and at > since
             for other in ending.active
             if other.system != link.system
         )

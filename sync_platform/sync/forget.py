@@ -19,6 +19,7 @@ from sqlalchemy import Connection, insert, select
 
 from sync_platform.connectors.protocol import Change, Outcome, Receipt
 from sync_platform.core import normalize
+from sync_platform.core.mappings import match_keys
 from sync_platform.core.records import (
     Decision,
     Entity,
@@ -27,6 +28,7 @@ from sync_platform.core.records import (
     Link,
     LinkState,
     PlannedWrite,
+    Record,
     RecordId,
     System,
     Verb,
@@ -102,8 +104,10 @@ class Forgetting:
                 remedy="Set SYNC_WRITES=on, or `erase: ledger` for each system in the policy.",
             )
         hashes = set(self._hashes(person, email))
+        unknown = self._look_for(person)
         with self.hub.ledger.begin() as conn:
             erasure.keep_out(conn, self.key, hashes, self.hub.now())
+            self._adopt(conn, person, unknown)
             self._end(conn, person)
         self.unsettled = self._look_up_creates(person)
         with self.hub.ledger.begin() as conn:
@@ -163,6 +167,42 @@ class Forgetting:
         for row in rows:
             out |= set(_words([row.value, row.replaced]))
         return {text for text in out if len(text) >= SHORTEST}
+
+    def _look_for(self, person: Person) -> list[Link]:
+        """Objects under one of the addresses that no link knows yet: typed in since the last read, or never read."""
+        addresses = sorted({one for text in person.texts if (one := normalize.email(text))})
+        known = {(link.system, link.external_id) for link in person.links if link.entity is Entity.CUSTOMER}
+        out: dict[tuple[System, str], Link] = {}
+        for system, policy in self.hub.policy.entities[Entity.CUSTOMER].systems.items():
+            if policy.erase != "delete" or not addresses:
+                continue
+            keys = [("email", one) for one in addresses]
+            for index, row in self.hub.connectors[system].lookup(Entity.CUSTOMER, keys, lane=Lane.INTERACTIVE):
+                shown = match_keys(system, row.entity, row.attributes, self.hub.lexicon(system, row.entity))
+                if row.evidence is None and keys[index] in shown and (system, row.external_id) not in known:
+                    out[system, row.external_id] = Link(0, None, system, Entity.CUSTOMER, row.external_id)
+        return list(out.values())
+
+    def _adopt(self, conn: Connection, person: Person, unknown: list[Link]) -> None:
+        """They get a link, without a word of what they hold, so that their deletes are intents like any other. Whatever
+        is another record's by now stays that."""
+        known = {
+            (link.system, external_id): link
+            for system in {one.system for one in unknown}
+            for external_id, link in links.links_by_external(
+                conn, system, Entity.CUSTOMER, [one.external_id for one in unknown if one.system is system]
+            ).items()
+        }
+        fresh = [known.get((one.system, one.external_id), one) for one in unknown]
+        fresh = [one for one in fresh if one.record_id is None]
+        if not fresh:
+            return
+        record = Record(RecordId(self.hub.new_id()), Entity.CUSTOMER, born_at=self.hub.now())
+        links.insert_records(conn, [record])
+        for link in fresh:
+            link.record_id = record.id
+        links.save_links(conn, fresh)
+        person.records.append(str(record.id))
 
     def _end(self, conn: Connection, person: Person) -> None:
         """From now on nothing is planned for these records, and no reference or merge brings them back."""

@@ -259,3 +259,28 @@ def test_a_create_that_may_still_land_is_waited_for(tmp_path):
     found = forgotten(desk)
     assert found["done"]
     assert desk.live(H) == {}
+
+
+def test_an_object_that_was_typed_in_since_the_last_read_goes_too(tmp_path):
+    desk = Remembering(tmp_path)
+    desk.person(*ADA, E)
+    desk.cycles()
+    desk.systems[G].put(CUSTOMER, FORMS[G]("Ada B", ADA[1]))
+    desk.systems[H].remove(CUSTOMER, next(iter(desk.live(H))))
+    desk.systems[H].put(CUSTOMER, FORMS[H](*ADA))
+    found = forgotten(desk)
+    assert found["done"]
+    assert found["mentions_left"] == 0
+    assert desk.live(G) == desk.live(H) == desk.live(E) == {}
+    desk.sql("VACUUM")
+    assert ADA[1].encode() not in bytes_of(tmp_path)
+
+
+def test_the_object_of_somebody_else_who_also_has_the_address_stays(tmp_path):
+    desk = Remembering(tmp_path)
+    desk.person(*ADA)
+    bea = desk.person(*BEA)
+    desk.cycles()
+    desk.systems[E].edit(CUSTOMER, bea[E], {"email_2": ADA[1]})
+    assert forgotten(desk)["done"]
+    assert bea[E] in desk.live(E)
