@@ -17,7 +17,7 @@ from sync_platform.connectors.protocol import Change
 from sync_platform.core.mappings import Lexicon, Unmappable, field_maps, observe
 from sync_platform.core.records import UNSET, Entity, Json, System, Verb
 from sync_platform.errors import BadInput
-from sync_platform.simulation import invariants_endings, people
+from sync_platform.simulation import endings, invariants_endings, people
 from sync_platform.simulation.systems import Thing, View
 from sync_platform.simulation.truth import Edit, Violation, standing
 
@@ -65,6 +65,7 @@ def broken(world: World, invariant: str, words: str) -> None:
 
 def check(world: World) -> None:
     """Everything that must hold once nothing moves any more."""
+    endings.follow_tickets(world)
     groups = _groups(world)
     ledger = _Tables(world)
     _agreement(world, groups)

@@ -107,7 +107,7 @@ class Forgetting:
         unknown = self._look_for(person)
         with self.hub.ledger.begin() as conn:
             erasure.keep_out(conn, self.key, hashes, self.hub.now())
-            self._adopt(conn, person, unknown)
+            self._adopt(conn, person, [*unknown, *(link for link in person.links if not link.record_id)])
             self._end(conn, person)
         self.unsettled = self._look_up_creates(person)
         with self.hub.ledger.begin() as conn:
@@ -143,6 +143,12 @@ class Forgetting:
         records += [row.id for row in merged if (row.tombstone or {}).get("into") == record]
         records += conn.execute(select(table.c.id).where(table.c.parent.in_(records))).scalars().all()
         found = [link for some in links.links_of(conn, records).values() for link in some]
+        of_tickets = links.referring(conn, [(link.system, link.external_id) for link in found])
+        further = {str(link.record_id) for link in of_tickets if link.record_id} - set(records)
+        # A ticket that was read before its customer has no other way to them.
+        records += sorted(further)
+        found += [link for some in links.links_of(conn, sorted(further)).values() for link in some]
+        found += [link for link in of_tickets if not link.record_id]
         texts = self._texts(conn, records, found) | ({email} if email else set())
         return Person(records, found, texts)
 
@@ -186,23 +192,20 @@ class Forgetting:
     def _adopt(self, conn: Connection, person: Person, unknown: list[Link]) -> None:
         """They get a link, without a word of what they hold, so that their deletes are intents like any other. Whatever
         is another record's by now stays that."""
-        known = {
-            (link.system, external_id): link
-            for system in {one.system for one in unknown}
-            for external_id, link in links.links_by_external(
-                conn, system, Entity.CUSTOMER, [one.external_id for one in unknown if one.system is system]
-            ).items()
-        }
-        fresh = [known.get((one.system, one.external_id), one) for one in unknown]
-        fresh = [one for one in fresh if one.record_id is None]
-        if not fresh:
-            return
-        record = Record(RecordId(self.hub.new_id()), Entity.CUSTOMER, born_at=self.hub.now())
-        links.insert_records(conn, [record])
-        for link in fresh:
-            link.record_id = record.id
-        links.save_links(conn, fresh)
-        person.records.append(str(record.id))
+        for entity in (Entity.CUSTOMER, Entity.TICKET):
+            fresh = []
+            for one in (link for link in unknown if link.entity is entity):
+                known = links.links_by_external(conn, one.system, entity, [one.external_id])
+                link = known.get(one.external_id, one)
+                fresh += [] if link.record_id else [link]
+            if not fresh:
+                continue
+            record = Record(RecordId(self.hub.new_id()), entity, born_at=self.hub.now())
+            links.insert_records(conn, [record])
+            for link in fresh:
+                link.record_id = record.id
+            links.save_links(conn, fresh)
+            person.records.append(str(record.id))
 
     def _end(self, conn: Connection, person: Person) -> None:
         """From now on nothing is planned for these records, and no reference or merge brings them back."""

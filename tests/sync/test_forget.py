@@ -13,7 +13,7 @@ from sync_platform.core.records import System
 from sync_platform.errors import Misconfigured
 from sync_platform.ledger.database import Ledger
 from sync_platform.settings import Settings
-from sync_platform.sync import keep_out
+from sync_platform.sync import keep_out, pull
 from sync_platform.sync.forget import Forgetting, forget
 from tests.sync.memory_desk import CUSTOMER, FORMS, TICKET, E, G, H, MemoryDesk, policy_with
 
@@ -284,3 +284,19 @@ def test_the_object_of_somebody_else_who_also_has_the_address_stays(tmp_path):
     desk.systems[E].edit(CUSTOMER, bea[E], {"email_2": ADA[1]})
     assert forgotten(desk)["done"]
     assert bea[E] in desk.live(E)
+
+
+def test_a_ticket_that_was_read_before_its_customer_goes_with_them(tmp_path):
+    desk = Remembering(tmp_path)
+    ids = desk.person(*ADA, E)
+    desk.systems[E].put(TICKET, {"subject": "Where is my lamp", "customer_id": ids[E], "status": "new"})
+    ledger = Ledger.open(desk.url, migrate=False)
+    try:
+        hub = desk.hub(ledger)
+        pull.pull(hub, E, TICKET, None, full=True)
+    finally:
+        ledger.close()
+    desk.cycle()
+    assert forgotten(desk)["done"]
+    assert desk.live(E, TICKET) == {}
+    assert desk.sql("SELECT 1 FROM link") == desk.sql("SELECT 1 FROM observation") == []
