@@ -237,9 +237,12 @@ class Forgetting:
             landed = list(connector.lookup(intent.entity, marker, lane=Lane.INTERACTIVE))
             if landed or (intent.due_at is not None and intent.due_at <= self.hub.now()):
                 settle_creates(self.hub, intent.system, intent.entity, [intent], step)
-            else:
-                waiting += 1
-        return waiting
+        return len(self._creates_under_way(person))
+
+    def _creates_under_way(self, person: Person) -> list[Intent]:
+        with self.hub.ledger.read() as conn:
+            open_ = outbox.unsettled(conn)
+        return [one for one in open_ if one.verb is Verb.CREATE and one.record_id in person.records]
 
     def _objects(self, person: Person) -> dict[tuple[System, Entity], list[Link]]:
         """What is to be deleted there, tickets before their customer; what was archived lies in a bin and goes too."""
