@@ -225,13 +225,8 @@ class Forgetting:
     def _look_up_creates(self, person: Person) -> int:
         """A create whose answer was lost may have made an object that no link knows: looked up by its marker. Gives how
         many may still land: until they did, or cannot any more, nothing is done with."""
-        with self.hub.ledger.read() as conn:
-            open_ = [
-                one for one in outbox.unsettled(conn) if one.verb is Verb.CREATE and one.record_id in person.records
-            ]
-        waiting = 0
         step = Step("forgotten")
-        for intent in open_:
+        for intent in self._creates_under_way(person):
             connector = self.hub.connectors[intent.system]
             marker = [("marker", str(intent.marker))]
             landed = list(connector.lookup(intent.entity, marker, lane=Lane.INTERACTIVE))

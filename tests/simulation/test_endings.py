@@ -1,9 +1,6 @@
 """Finds of the simulation about ends that stay fixed, and what its checks of ends notice."""
 
-import pytest
-
-from sync_platform.simulation.planted import PLANTS
-from sync_platform.simulation.run import play, staged
+from sync_platform.simulation.run import play
 
 EVERYWHERE = ["person", 1, ["gorgias", "erp", "hubspot"], ["gorgias"]]
 OTHER = ["person", 2, ["gorgias", "hubspot", "erp"], ["erp"]]
