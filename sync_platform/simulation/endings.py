@@ -332,13 +332,14 @@ def policy_of(rng: random.Random) -> list[Step]:
 def details(rng: random.Random, kind: str, big: int) -> list[object]:
     """What else a step of this kind says."""
     system, entity = str(rng.choice(SYSTEMS)), str(rng.choice(ENTITIES))
-    return {
+    said: dict[str, list[object]] = {
         "delete": [system, entity, big],
         "restore": [system, entity, big],
         "merge": [str(rng.choice(MERGING)), big, big // 7, big % 3 // 2],
         "forget": [big],
         "return": [big, system],
-    }[kind]
+    }
+    return said[kind]
 
 
 def knot(rng: random.Random, kind: str, turn: int, faults: Sequence[str]) -> list[Step]:

@@ -183,12 +183,12 @@ Tombs = Mapping[str, Json]
 def _ends_are_known(world: World, links: Links) -> None:
     """I12, I13: what is there is not believed gone, and what is not there is no active link, once its end was told."""
     hidden = world.ends.hidden()
-    for (system, entity, external_id), link in links.items():
+    for (system, entity, external_id), held in links.items():
         thing = world.systems[system].things[entity, external_id]
-        if link["state"] != "active" and people.whose(entity, system, thing.now.attributes) not in hidden:
+        if held["state"] != "active" and people.whose(entity, system, thing.now.attributes) not in hidden:
             world.evaluated["I12"] += 1
             if thing.live:
-                _broken(world, "I12", f"{system} {entity} {external_id} stands there, and is believed {link['state']}")
+                _broken(world, "I12", f"{system} {entity} {external_id} stands there, and is believed {held['state']}")
     for one in world.ends.all:
         if one.thing.live or one.at not in world.ends.told or one.whose in hidden:
             continue

@@ -143,7 +143,8 @@ class Forgetting:
         records += [row.id for row in merged if (row.tombstone or {}).get("into") == record]
         records += conn.execute(select(table.c.id).where(table.c.parent.in_(records))).scalars().all()
         found = [link for some in links.links_of(conn, records).values() for link in some]
-        of_tickets = links.referring(conn, [(link.system, link.external_id) for link in found])
+        customers = [(link.system, link.external_id) for link in found if link.entity is Entity.CUSTOMER]
+        of_tickets = links.referring(conn, customers)
         further = {str(link.record_id) for link in of_tickets if link.record_id} - set(records)
         # A ticket that was read before its customer has no other way to them.
         records += sorted(further)

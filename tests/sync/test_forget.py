@@ -300,3 +300,14 @@ def test_a_ticket_that_was_read_before_its_customer_goes_with_them(tmp_path):
     assert forgotten(desk)["done"]
     assert desk.live(E, TICKET) == {}
     assert desk.sql("SELECT 1 FROM link") == desk.sql("SELECT 1 FROM observation") == []
+
+
+def test_tickets_of_others_stay_also_where_ids_of_tickets_and_customers_are_alike(tmp_path):
+    desk = Remembering(tmp_path)
+    ada, bea = desk.person(*ADA, E), desk.person(*BEA, E)
+    desk.systems[E].put(TICKET, {"subject": "A lamp", "customer_id": bea[E], "status": "new"})
+    desk.systems[E].put(TICKET, {"subject": "A chair", "customer_id": ada[E], "status": "new"})
+    desk.cycles()
+    assert forgotten(desk)["done"]
+    assert [one["subject"] for one in desk.live(E, TICKET).values()] == ["A lamp"]
+    assert [one["subject"] for one in desk.live(H, TICKET).values()] == ["A lamp"]
