@@ -31,7 +31,7 @@ RESTORES = {
     (System.ERP, Entity.TICKET),
     (System.GORGIAS, Entity.TICKET),
 }
-WEIGHTS = {"delete": 3, "merge": 2, "restore": 2, "forget": 1, "return": 1, "end": 6, "join": 3}
+WEIGHTS = {"delete": 3, "merge": 2, "restore": 3, "forget": 2, "return": 4, "end": 10, "join": 3}
 
 Where = tuple[System, Entity, str]
 # An object and the number of the version that is its end.
@@ -322,8 +322,8 @@ STEPS: dict[str, Callable[..., None]] = {
 
 
 def policy_of(rng: random.Random) -> list[Step]:
-    """What deletes mean in a story: in half of them nothing, as shipped."""
-    if rng.random() < 0.5:
+    """What deletes mean in a story: in a third of them nothing, as shipped."""
+    if rng.random() < 0.34:
         return []
     said = [rng.choice((*MEANS, "delete", "delete", "delete")) for _ in SYSTEMS]
     return [["means", *said, rng.choice(("never", "never", "later_edit"))]]
@@ -356,17 +356,19 @@ def knot(rng: random.Random, kind: str, turn: int, faults: Sequence[str]) -> lis
             ["reconcile", "customer"],
         ]
         return joined[rng.randrange(2) :]
-    entity = str(rng.choice(ENTITIES))
+    entity = str(rng.choice((*ENTITIES, Entity.CUSTOMER)))
     third = next(str(system) for system in SYSTEMS if str(system) not in (one, other))
     edit: Step = ["edit", other, entity, which, first, number]
     steps: list[Step] = [edit] if rng.random() < 0.3 else []
     steps += [["delete", one, entity, which], ["sweep", one, entity]]
     chance = rng.random()
-    if chance < 0.4:
+    if chance < 0.3:
+        steps += [["wait", 1], ["reconcile", entity], ["push", other, entity], ["push", third, entity]]
+    elif chance < 0.55:
         # Judged before anybody edits, and sent after.
         judged: list[Step] = [["pull", other, entity], ["pull", third, entity], ["reconcile", entity]]
         steps += [["wait", 1], *judged, ["edit", other, entity, which, first, number + 7], ["push", other, entity]]
-    elif chance < 0.7:
+    elif chance < 0.75:
         steps += [["wait", rng.choice((1, 31, 70))], ["cycle"]]
     else:
         steps += [["edit", other, entity, which, first + 1, number + 7], ["fault", rng.choice(faults), 0], ["cycle"]]
