@@ -114,7 +114,10 @@ def _no_second_life(world: World, system: System, change: Change) -> None:
     for one in world.ends.of(whose, change.entity) if whose else ():
         if one.system is not system or one.thing.live or one.at not in world.ends.told:
             continue
-        if world.ends.states.get(where(system, one.thing)) not in ("gone", "barred"):
+        state = world.shelf.raw.execute(
+            "SELECT state FROM link WHERE system = ? AND entity = ? AND external_id = ?", where(system, one.thing)
+        ).fetchone()
+        if state is None or state[0] == "active":
             continue
         invariant = "I14" if one.kind == "merged" else "I13"
         world.evaluated[invariant] += 1

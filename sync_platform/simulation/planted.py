@@ -314,7 +314,7 @@ def _rows_left(right: Any) -> Any:
 
 
 _ENDS = (
-    _of("absence_taken_for_a_delete", "I12 I13 I7", (SimulatedSystem, "_list", _absent_is_deleted)),
+    _of("absence_taken_for_a_delete", "I12 I13 I7 I2 I4", (SimulatedSystem, "_list", _absent_is_deleted)),
     _of("deleted_before_the_others_were_read", "I12", (endings, "verdict", _always_read_since)),
     _of("deleted_without_a_last_look", "I12", (push, "_read_before_delete", _no_edit)),
     _of(
@@ -330,6 +330,11 @@ _ENDS = (
     _of("merges_not_followed", "I14", (merges, "follow", _nothing)),
     _of("the_forgotten_come_back", "I22", (KeepOut, "let_in", _let_everybody_in)),
     _of("forgotten_in_the_ledger_alone", "I22", (Forgetting, "_objects", _only_here)),
-    _of("forgotten_with_rows_left", "I22", (erasure, "purge", _rows_left)),
+    _of(
+        "forgotten_with_rows_left",
+        "I22",
+        (erasure, "purge", _rows_left),
+        (erasure, "mentions", lambda _right: lambda *_args: 0),
+    ),
 )
 PLANTS: Mapping[str, Plant] = MappingProxyType({plant.name: plant for plant in (*_ALL, *_ENDS)})

@@ -369,6 +369,7 @@ class World:
                 endings.forget_now(self, whose)
             # What was archived is listed only once an hour, and in full reads.
             self.engine(self._full_cycle if not turn and self.ends.all else self._cycle)
+            invariants_endings.after_step(self)
             if self.violations:
                 return
             moved = self.counts() != before or bool(self.ends.wanted) or (not turn and bool(self.ends.all))

@@ -64,7 +64,10 @@ STORIES = {
     ],
     "merges_taken_for_deletes": [*BEGINNING, ["merge", "hubspot", 0, 1, 0], ["quiet"]],
     "aliases_dropped": [*BEGINNING, ["merge", "gorgias", 0, 1, 0], ["quiet"]],
-    "merges_not_followed": [*BEGINNING, ["merge", "gorgias", 0, 1, 0], ["quiet"]],
+    "merges_not_followed": [
+        ["person", 1, ["gorgias"], []], ["person", 2, ["gorgias"], []], ["pull", "gorgias", "customer"], ["wait", 5],
+        ["reconcile", "customer"], ["merge", "gorgias", 0, 1, 0], ["quiet"],
+    ],
     "the_forgotten_come_back": [*BEGINNING, ["forget", 0], ["return", 0, "hubspot"], ["quiet"]],
     "forgotten_in_the_ledger_alone": [*BEGINNING, ["forget", 0], ["quiet"]],
     "forgotten_with_rows_left": [*BEGINNING, ["forget", 0], ["quiet"]],
