@@ -346,8 +346,8 @@ def fetch(hub: Hub, system: System, entity: Entity, ids: Sequence[str], judge: J
         rows = vanished.traced(hub, connector, entity, list(connector.fetch(entity, chunk, lane=lane)))
         count += len(rows)
         with hub.ledger.begin() as conn:
-            take(hub, conn, system, rows, judge, begun=begun)
-            _answered(conn, system, entity, chunk, began_at)
+            taken = take(hub, conn, system, rows, judge, begun=begun)
+            _answered(conn, system, entity, [one for one in chunk if one not in taken.open], began_at)
     return count
 
 
