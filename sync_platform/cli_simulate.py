@@ -26,9 +26,6 @@ def simulate(
     policy: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Another policy.")] = None,
     plant: Annotated[str | None, typer.Option(help="Plant this fault: it must be caught.")] = None,
     list_plants: Annotated[bool, typer.Option("--list-plants", help="Name the faults that can be planted.")] = False,
-    also: Annotated[
-        list[str] | None, typer.Option(help="Repeatable: delete, merge, restore; see the reference.")
-    ] = None,
     trace: Annotated[
         bool, typer.Option("--trace", help="Show every step of the first seed, and play no other.")
     ] = False,
@@ -46,26 +43,20 @@ def simulate(
             found, "\n".join(f"{p['name']}: {', '.join(p['breaks'])}" for p in found["plants"]), as_json=as_json
         )
         return words.DONE
-    _known(plant, also or ())
+    _known(plant)
     if trace:
-        print("\n".join(run.trace(first, steps, policy=policy, also=also or ())))
+        print("\n".join(run.trace(first, steps, policy=policy)))
         return words.DONE
-    report = run.simulate(
-        range(first, first + seeds), steps, policy=policy, also=also or (), plant=plant, told=words.say
-    )
+    report = run.simulate(range(first, first + seeds), steps, policy=policy, plant=plant, told=words.say)
     words.answer(report, _told(report), as_json=as_json)
     return words.FAILED if report["violations"] or (report["never_evaluated"] and plant is None) else words.DONE
 
 
-def _known(plant: str | None, also: list[str] | tuple[str, ...]) -> None:
+def _known(plant: str | None) -> None:
     from sync_platform.simulation.planted import PLANTS
-    from sync_platform.simulation.script import CONSEQUENCES
 
     if plant is not None and plant not in PLANTS:
         raise typer.BadParameter(f"no fault is called {plant}; --list-plants names them")
-    for one in also:
-        if one not in CONSEQUENCES:
-            raise typer.BadParameter(f"{one} is none of {', '.join(CONSEQUENCES)}")
 
 
 def _told(report: dict[str, Any]) -> str:

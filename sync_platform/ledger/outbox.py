@@ -218,6 +218,24 @@ def mark_sent(conn: Connection, intents: Sequence[Intent], at: datetime, run: st
         )
 
 
+def send_now(conn: Connection, writes: Sequence[PlannedWrite], *, at: datetime, run: str) -> list[Intent]:
+    """Intents that commit as `sent`, whatever else was planned or is under way for their records; those are dropped.
+
+    At most one write for each record and system.
+    """
+    records = sorted({str(write.record_id) for write in writes})
+    pairs = {(str(write.record_id), str(write.system)) for write in writes}
+    replace_planned(conn, records, [], at=at, run=run, lane=Lane.INTERACTIVE)
+    open_ = [one for one in unsettled(conn) if (str(one.record_id), str(one.system)) in pairs]
+    set_states(conn, [(one.id, IntentState.DROPPED, None, at) for one in open_])
+    replace_planned(conn, records, writes, at=at, run=run, lane=Lane.INTERACTIVE)
+    out: list[Intent] = []
+    for chunk in in_chunks(records, CHUNK):
+        out += [_intent(row) for row in conn.execute(select(INTENT).where(INTENT.c.record_id.in_(chunk), IS_PLANNED))]
+    mark_sent(conn, out, at, run)
+    return out
+
+
 def set_states(conn: Connection, rows: Sequence[tuple[int, IntentState, datetime | None, datetime | None]]) -> None:
     """(intent, state, due at, settled at): one statement for the batch."""
     values = [

@@ -17,24 +17,38 @@ from sync_platform.connectors.protocol import Change
 from sync_platform.core.mappings import Lexicon, Unmappable, field_maps, observe
 from sync_platform.core.records import UNSET, Entity, Json, System, Verb
 from sync_platform.errors import BadInput
-from sync_platform.simulation import people
+from sync_platform.simulation import invariants_endings, people
 from sync_platform.simulation.systems import Thing, View
 from sync_platform.simulation.truth import Edit, Violation, standing
 
 if TYPE_CHECKING:
     from sync_platform.simulation.world import World
 
-PRESENT = ("I1", "I2", "I3", "I4", "I6", "I7", "I8", "I9", "I10", "I11", "I15", "I16", "I18")
+PRESENT = (
+    "I1",
+    "I2",
+    "I3",
+    "I4",
+    "I6",
+    "I7",
+    "I8",
+    "I9",
+    "I10",
+    "I11",
+    "I12",
+    "I13",
+    "I14",
+    "I15",
+    "I16",
+    "I18",
+    "I22",
+)
 ABSENT = {
     "I5": "order of arrival is proved over the pure core",
-    "I12": "deletes: nothing follows from one yet",
-    "I13": "restores: nothing follows from one yet",
-    "I14": "merges: nothing follows from one yet",
     "I17": "limits: the budget has its own simulation",
     "I19": "plans are not applied yet",
     "I20": "there is no replay yet",
     "I21": "there is no undo yet",
-    "I22": "there is no erasure yet",
 }
 RESTRICTED = {"credit_status", "order_count"}
 CONSTANTS = {"hs_pipeline"}
@@ -61,13 +75,17 @@ def check(world: World) -> None:
     _stored(world, ledger)
     _one_link(world, ledger)
     _laws(world)
+    invariants_endings.check(world)
     _nothing_again(world)
     world.decided_before, world.observed_before = world.counts()[1], world.counts()[0]
 
 
 def _groups(world: World) -> dict[tuple[Entity, str], Group]:
     groups: dict[tuple[Entity, str], Group] = defaultdict(lambda: defaultdict(list))
+    hidden = world.ends.hidden()
     for one in standing(world.systems):
+        if one.whose in hidden:
+            continue
         groups[one.thing.entity, one.whose][one.system].append(one.thing)
     return groups
 
@@ -93,6 +111,12 @@ class _Tables:
             self.decisions[one["record_id"], one["field"]].append(one)
             if one["id"] > world.decided_before:
                 self.fresh.append(one)
+        # What records became by merges, and what they were.
+        self.became: dict[str, set[str]] = defaultdict(set)
+        for record, tombstone in raw.execute("SELECT id, tombstone FROM record WHERE tombstone IS NOT NULL"):
+            into = json.loads(tombstone).get("into")
+            if into:
+                self.became[into] |= {record, *self.became.get(record, ())}
         self.observations = raw.execute(
             "SELECT system, entity, external_id, fields, observed_at FROM observation WHERE taken AND id > ?"
             " ORDER BY id",
@@ -110,11 +134,15 @@ def _agreement(world: World, groups: Mapping[tuple[Entity, str], Group]) -> None
     for (entity, whose), group in groups.items():
         _counted(world, entity, whose, group, with_ticket)
         there = [(system, things[0]) for system, things in group.items()]
-        for name in people.FIELDS[entity]:
-            _equal(world, whose, name, there)
+        for name in () if _let_go(world, entity, whose) else people.FIELDS[entity]:
+            # A phone tells people apart, so it does not travel while it is asked whether two are one.
+            if name != "phone" or not world.ends.mixed(whose):
+                _equal(world, whose, name, there)
         if entity is Entity.TICKET:
             world.evaluated["I1"] += 1
-            if len({_customer_of(world, system, thing) for system, thing in there}) > 1:
+            owners = {_customer_of(world, system, thing) for system, thing in there}
+            apart = _let_go(world, entity, whose) or any(world.ends.of(one, Entity.CUSTOMER) for one in owners)
+            if len(owners) > 1 and not apart:
                 broken(world, "I1", f"{whose}: the systems name different customers")
 
 
@@ -125,20 +153,43 @@ def _customer_of(world: World, system: System, ticket: Thing) -> str:
 
 
 def _counted(world: World, entity: Entity, whose: str, group: Group, with_ticket: set[str]) -> None:
-    if any(_gone(world, system, entity, whose) for system in world.systems):
-        return
     for system in world.systems:
         count = len(group.get(system, []))
         world.evaluated["I9"] += 1
         if count > 1:
             broken(world, "I9", f"{whose} stands {count} times in {system}")
         needed = entity is Entity.TICKET or system is not System.GORGIAS or whose in with_ticket
+        if _may_be_missing(world, system, entity, whose, group):
+            continue
         world.evaluated["I1"] += 1
         if needed and not count:
             broken(world, "I1", f"{whose} is missing in {system}")
 
 
+def _let_go(world: World, entity: Entity, whose: str) -> bool:
+    """Whether the policy may have ended the record: its objects are kept equal no more."""
+    return world.ends.means_anything and bool(world.ends.of(whose, entity))
+
+
+def _may_be_missing(world: World, system: System, entity: Entity, whose: str, group: Group) -> bool:
+    """Deleted or merged away there, let go by the policy, or a ticket whose customer is not to be there."""
+    if _gone(world, system, entity, whose) or _let_go(world, entity, whose) or world.ends.mixed(whose):
+        return True
+    if entity is Entity.CUSTOMER:
+        return False
+    owners = {_customer_of(world, at, one) for at, found in group.items() for one in found}
+    return any(
+        not owner
+        or owner in world.ends.hidden()
+        or _gone(world, system, Entity.CUSTOMER, owner)
+        or _let_go(world, Entity.CUSTOMER, owner)
+        or world.ends.mixed(owner)
+        for owner in owners
+    )
+
+
 def _gone(world: World, system: System, entity: Entity, whose: str) -> bool:
+    """Whether an object of theirs ended there and is not back."""
     things = [thing for (kind, _), thing in world.systems[system].things.items() if kind is entity and not thing.live]
     return any(people.whose(entity, system, thing.versions[-1].attributes) == whose for thing in things)
 
@@ -185,7 +236,9 @@ def _lone_edits(world: World, groups: Mapping[tuple[Entity, str], Group]) -> Non
             continue
         if (last.meaning is None and name != "note") or not _may_write(last.system, name):
             continue
-        if _attribute_lost(world, whose, name):
+        if _attribute_lost(world, whose, name) or _ended_meanwhile(world, last):
+            continue
+        if name == "phone" and world.ends.mixed(whose):
             continue
         world.evaluated["I3"] += 1
         for system, things in groups[entity, whose].items():
@@ -196,6 +249,19 @@ def _lone_edits(world: World, groups: Mapping[tuple[Entity, str], Group]) -> Non
                 )
 
 
+def _ended_meanwhile(world: World, edit: Edit) -> bool:
+    """Whether the object that was edited ended or came back in this epoch, or its person was let go or merged."""
+    if _let_go(world, edit.entity, edit.whose):
+        return True
+    found = [one for name in world.ends.relatives(edit.whose) for one in world.ends.of(name, edit.entity)]
+    back = {(at[0], at[2]) for epoch, _, at in world.ends.restored if epoch == world.epoch and at[1] is edit.entity}
+    here = (edit.system, edit.external_id)
+    return here in back or any(
+        one.epoch == world.epoch and (one.kind == "merged" or (one.system, one.thing.external_id) == here)
+        for one in found
+    )
+
+
 def _may_write(system: System, name: str) -> bool:
     return name not in ("credit", "orders") or system is System.ERP
 
@@ -203,8 +269,10 @@ def _may_write(system: System, name: str) -> bool:
 def _tags(world: World, groups: Mapping[tuple[Entity, str], Group]) -> None:
     """What only was removed is gone everywhere, what only was added is everywhere."""
     acts: dict[tuple[str, str], set[str]] = defaultdict(set)
+    unclear = {edit.whose for edit in world.edits if edit.field == "tags" and _ended_meanwhile(world, edit)}
+    unclear |= _restored_now(world)
     for edit in world.edits:
-        if edit.epoch == world.epoch and edit.field == "tags":
+        if edit.epoch == world.epoch and edit.field == "tags" and edit.whose not in unclear:
             acts[edit.whose, edit.meaning[1]].add(edit.meaning[0])
     for (whose, tag), signs in acts.items():
         if whose not in world.known or len(signs) > 1 or _attribute_lost(world, whose, "tags"):
@@ -213,6 +281,15 @@ def _tags(world: World, groups: Mapping[tuple[Entity, str], Group]) -> None:
         for system, things in groups[Entity.TICKET, whose].items():
             if (tag in people.read(system, "tags", things[0].now.attributes)) != (signs == {"+"}):
                 broken(world, "I11", f"{whose} {tag}: {signs} in one system, not so in {system}")
+
+
+def _restored_now(world: World) -> set[str]:
+    """Tickets of which an object came back in this epoch: what it shows is joined to what the others hold."""
+    return {
+        people.whose(at[1], at[0], world.systems[at[0]].things[at[1], at[2]].now.attributes)
+        for epoch, _, at in world.ends.restored
+        if epoch == world.epoch
+    }
 
 
 def _shown_is_decided(world: World, ledger: _Tables) -> None:
@@ -240,7 +317,7 @@ def _overtaken_before_birth(ledger: _Tables) -> set[tuple[int, str]]:
     ages: dict[str, list[str]] = defaultdict(list)
     for (record, _), found in ledger.decisions.items():
         ages[record] += [one["at"] for one in found]
-    for key, rows in shown.items():
+    for key, rows in ((key, rows) for key, rows in shown.items() if rows):
         link = ledger.by_object.get(key)
         judged = min((at for at in ages.get(link[1] if link else "", ()) if at >= rows[0][2]), default="")
         for number, (place, name, _) in enumerate(rows):
@@ -269,9 +346,14 @@ def _authors(system: System, entity: Entity, thing: Thing, name: str, theirs: Js
     }
 
 
-def _spoken_of(ledger: _Tables, record: str, system: str, entity: Entity, name: str, theirs: Json) -> bool:
+def _spoken_of(ledger: _Tables, record: str, *what: Any) -> bool:
+    return any(_spoken_of_by(ledger, one, *what) for one in (record, *ledger.became.get(record, ())))
+
+
+def _spoken_of_by(ledger: _Tables, record: str, system: str, entity: Entity, name: str, theirs: Json) -> bool:
     meant = _reading(System(system), entity, name, theirs)
-    whole = [one["value"].get(name) for one in ledger.decisions[record, "*"] if one["value"]]
+    births = ledger.decisions[record, "*"]
+    whole = [part[name] for one in births for part in (one["value"], one["replaced"]) if part and name in part]
     said = list(whole)
     for one in ledger.decisions[record, name]:
         said += [one["value"], one["replaced"]]
@@ -320,7 +402,7 @@ def _winners(world: World, ledger: _Tables) -> None:
         authors = _authors(system, entity, thing, one["field"], winner["theirs"])
         world.evaluated["I6"] += 1
         other = [claim for claim in one["claims"] or () if claim["theirs"] != winner["theirs"]]
-        if authors and "person" not in authors and (other or one["replaced"] != one["value"]):
+        if authors and not {"person", "merge"} & authors and (other or one["replaced"] != one["value"]):
             mapping = field_maps(system, entity)[one["field"]]
             at = [(system, entity, link[4], name) for name in mapping.attributes]
             if any(one in world.lost for one in at):
@@ -346,10 +428,13 @@ def _winners(world: World, ledger: _Tables) -> None:
 
 def _stored(world: World, ledger: _Tables) -> None:
     """Every visible object is stored, and every shadow is what the object holds."""
+    hidden = world.ends.hidden()
     for system, side in world.systems.items():
         for (entity, external_id), thing in side.things.items():
             link = ledger.by_object.get((str(system), str(entity), external_id))
             world.evaluated["I7"] += 1
+            if people.whose(entity, system, thing.now.attributes) in hidden:
+                continue
             if link is None:
                 if thing.live:
                     broken(world, "I7", f"{system} {entity} {external_id} is not in the ledger")
@@ -467,12 +552,13 @@ def _may_be(world: World, system: System, change: Change, values: Mapping[str, J
     thing = world.systems[system].things.get((change.entity, change.external_id or ""))
     held = thing.now.attributes if thing is not None and change.verb is not Verb.CREATE else change.set
     whose = people.whose(Entity.CUSTOMER, system, held)
+    names = world.ends.relatives(whose)
     theirs = [
         version.attributes
         for (kind, _), one in world.systems[System.ERP].things.items()
         if kind is Entity.CUSTOMER
         for version in one.versions
-        if version.by == "person" and people.whose(kind, System.ERP, version.attributes) == whose
+        if version.by == "person" and people.whose(kind, System.ERP, version.attributes) in names
     ]
     for field, name in (("credit", "credit_status"), ("orders", "order_count")):
         if name in values and values[name] is not None:

@@ -71,7 +71,6 @@ def simulate(
     steps: int = STEPS,
     *,
     policy: Path | None = None,
-    also: Sequence[str] = (),
     plant: str | None = None,
     told: Callable[[str], None] = lambda _line: None,
 ) -> dict[str, Any]:
@@ -88,7 +87,7 @@ def simulate(
     script: str | None = None
     with staged(policy) as stage:
         for seed in seeds:
-            story = draw(seed, steps, also)
+            story = draw(seed, steps)
             found = stage.play(story, seed=seed, plant=plant)
             played += 1
             evaluated += found.evaluated
@@ -120,10 +119,10 @@ def simulate(
     }
 
 
-def trace(seed: int, steps: int = STEPS, *, policy: Path | None = None, also: Sequence[str] = ()) -> list[str]:
+def trace(seed: int, steps: int = STEPS, *, policy: Path | None = None) -> list[str]:
     """The story of one seed, line by line."""
     with staged(policy) as stage:
-        return stage.play(draw(seed, steps, also), seed=seed).trace
+        return stage.play(draw(seed, steps), seed=seed).trace
 
 
 def play(script: Sequence[Step], seed: int = 0) -> Played:

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from sync_platform.core.records import ENTITIES, SYSTEMS
+from sync_platform.simulation import endings
 from sync_platform.simulation.world import Step
 
 FAULTS = (
@@ -25,8 +26,6 @@ FAULTS = (
     "second_run",
 )
 LOSSES = ("lost_landed", "lost_never", "lost_late", "unnamed", "die_after_call", "lost_batch", "busy")
-# What the engine records and draws no conclusions from yet: drawn only when it is asked for.
-CONSEQUENCES = ("delete", "merge", "restore")
 WEIGHTS = {
     "edit": 30,
     "pull": 15,
@@ -46,7 +45,7 @@ FIRST_TICKET = 1000
 FIRST_PERSON = 100
 
 
-def draw(seed: int, steps: int, also: Sequence[str] = ()) -> list[Step]:
+def draw(seed: int, steps: int) -> list[Step]:
     """The script of a seed: people, a quiet beginning, `steps` steps, a quiet end."""
     rng = random.Random(seed)  # noqa: S311  # the same story for the same seed
     out: list[Step] = []
@@ -55,13 +54,14 @@ def draw(seed: int, steps: int, also: Sequence[str] = ()) -> list[Step]:
         out.append(["person", number, where, [rng.choice(where) for _ in range(rng.randint(0, 1))]])
     if rng.random() < 0.8:
         out.append(["quiet"])
-    kinds = {**WEIGHTS, **dict.fromkeys(also, 2)}
+    out = [*endings.policy_of(rng), *out]
+    kinds = WEIGHTS | endings.WEIGHTS
     turns: list[Step] = []
     while len(turns) < steps:
         kind = rng.choices(list(kinds), list(kinds.values()))[0]
         turns += (
             _knot(rng, kind, len(turns))
-            if kind in ("race", "loss", "birth")
+            if kind in ("race", "loss", "birth", "end", "join")
             else [[kind, *_details(rng, kind, len(turns))]]
         )
     return [*out, *turns[:steps], ["quiet"]]
@@ -69,6 +69,8 @@ def draw(seed: int, steps: int, also: Sequence[str] = ()) -> list[Step]:
 
 def _knot(rng: random.Random, kind: str, turn: int) -> list[Step]:
     """Steps that are worth most together: an edit that is on its way while its target is edited, or is lost there."""
+    if kind in ("end", "join"):
+        return endings.knot(rng, kind, turn, LOSSES)
     one, other = (str(system) for system in rng.sample(SYSTEMS, 2))
     entity, which = str(rng.choice(ENTITIES)), rng.randrange(3)
     first, second = rng.randrange(60), rng.randrange(60)
@@ -92,6 +94,8 @@ def _knot(rng: random.Random, kind: str, turn: int) -> list[Step]:
 def _details(rng: random.Random, kind: str, turn: int) -> list[object]:
     system, entity = str(rng.choice(SYSTEMS)), str(rng.choice(ENTITIES))
     big = rng.randrange(1000)
+    if kind in endings.WEIGHTS:
+        return endings.details(rng, kind, big)
     made: dict[str, Callable[[], list[object]]] = {
         "edit": lambda: [system, entity, big % 5, rng.randrange(60), 100 + turn * 7 + big % 7],
         "pull": lambda: [system, entity],
@@ -103,9 +107,6 @@ def _details(rng: random.Random, kind: str, turn: int) -> list[object]:
         "wait": lambda: [rng.choice((0, 1, 1, 5, 31, 70, 130, 400))],
         "cycle": list,
         "ticket": lambda: [system, big, FIRST_TICKET + turn],
-        "delete": lambda: [system, entity, big],
-        "restore": lambda: [system, entity, big],
-        "merge": lambda: [system, big, big // 7],
     }
     return made[kind]()
 

@@ -59,6 +59,15 @@ class Surroundings(Protocol):
     def overwrites(self, system: System, thing: Thing, names: Iterable[str], by: str) -> None:
         """A write of ours takes the place of what stood there."""
 
+    def tells(self, system: System, thing: Thing, place: int) -> None:
+        """The engine is shown that an object is gone."""
+
+    def rounds(self, system: System, entity: Entity, began: int) -> None:
+        """The engine has read all changes of a system since `began`."""
+
+    def time(self) -> int:
+        """How many calls and steps there were."""
+
 
 @dataclass(frozen=True, slots=True)
 class Version:
@@ -70,6 +79,8 @@ class Version:
     attributes: Mapping[str, Json]
     touched: frozenset[str]
     evidence: Evidence | None = None
+    # No event tells of this end; only a read by id shows that nothing is there.
+    silent: bool = False
 
 
 @dataclass(slots=True)
@@ -81,6 +92,8 @@ class Thing:
     made_by: str
     versions: list[Version] = field(default_factory=list)
     shown: dict[str, int] = field(default_factory=dict)
+    # Deleted for good: no bin holds it.
+    erased: bool = False
 
     @property
     def now(self) -> Version:
@@ -121,6 +134,7 @@ class SimulatedSystem:
     batch_size: Mapping[tuple[Entity, Verb], int] = field(init=False)
     seq: int = 0
     applied: int = 0
+    _began: dict[Entity, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # Gorgias takes one change a call.
@@ -146,10 +160,32 @@ class SimulatedSystem:
         if any(thing.now.attributes.get(name, None) != value for name, value in attributes.items()):
             self._write(thing, attributes, by)
 
-    def end(self, thing: Thing, evidence: Evidence, by: str) -> None:
+    def end(self, thing: Thing, evidence: Evidence, by: str, *, silent: bool = False) -> None:
         """Delete or merge away."""
         self.seq += 1
-        thing.versions.append(Version(self.seq, self._stamp(), by, thing.now.attributes, frozenset(), evidence))
+        held = thing.now.attributes
+        thing.versions.append(Version(self.seq, self._stamp(), by, held, frozenset(), evidence, silent))
+
+    def merge(self, thing: Thing, into: Thing, *, silent: bool = False) -> None:
+        """One customer is merged away: the survivor takes over addresses and tickets, and what it did not know."""
+        lost, held = thing.now.attributes, into.now.attributes
+        self.end(thing, Evidence("merged", into.external_id), "person", silent=silent)
+        gained = {name: value for name, value in lost.items() if value and not held.get(name)}
+        gained = {name: value for name, value in gained.items() if name not in (MARKER[self.system], "email")}
+        further = "emails" if self.system is System.GORGIAS else "hs_additional_emails"
+        for name, values in (
+            (further, [lost.get("email"), *(lost.get(further) or [])]),
+            ("phones", lost.get("phones")),
+        ):
+            known = [*(held.get(name) or [])]
+            new = [one for one in dict.fromkeys(values or ()) if one and one not in (*known, held.get("email"))]
+            if new:
+                gained[name] = known + new
+        self._write(into, gained, "merge")
+        reference = people.REFERENCE[self.system]
+        for ticket in self.living(Entity.TICKET):
+            if ticket.now.attributes.get(reference) == thing.external_id:
+                self.edit(ticket, {reference: into.external_id}, "merge")
 
     def come_back(self, thing: Thing, by: str) -> None:
         """A deleted object is restored."""
@@ -189,7 +225,10 @@ class SimulatedSystem:
     def feeds(self) -> tuple[Feed, ...]:
         """Changes and a list for each entity."""
         names = [(THINGS[self.system, entity], entity) for entity in ENTITIES]
-        kinds = (("changes", "ascending", False), ("list", "list", True))
+        kinds: tuple[tuple[str, str, bool], ...] = (("changes", "ascending", False), ("list", "list", True))
+        if self.system is System.HUBSPOT:
+            # What was archived is in no feed of changes: it has a listing of its own.
+            kinds += (("archived", "removed", False),)
         return tuple(
             Feed(f"{thing}.{name}", entity, kind, first_load=first)
             for thing, entity in names
@@ -203,9 +242,25 @@ class SimulatedSystem:
     def pull(self, feed: Feed, cursor: Cursor, *, lane: Lane, known: Known | None = None) -> Page:  # noqa: ARG002
         """One page."""
         self.world.call(self.system, "read")
-        page = self._list(feed, cursor) if feed.kind == "list" else self._changes(feed, cursor)
+        if feed.kind == "ascending":
+            page = self._changes(feed, cursor)
+        else:
+            page = self._list(feed, cursor) if feed.kind == "list" else self._archived(feed, cursor)
         self.world.called(self.system, "read")
         return page
+
+    def _archived(self, feed: Feed, cursor: Cursor) -> Page:
+        after = int(cursor.walk["after"]) if cursor.walk else 0
+        found = [one for (kind, _), one in self.things.items() if kind is feed.entity and self._binned(one)]
+        page = [one for one in found if int(one.external_id) > after]
+        rows = [self._row(one, len(one.versions) - 1, Channel.LIST) for one in page[:PAGE]]
+        if len(page) <= PAGE:
+            return Page(rows, Cursor("listed"), complete=True)
+        return Page(rows, Cursor(cursor.watermark, {"after": page[PAGE - 1].external_id}), complete=False)
+
+    def _binned(self, thing: Thing) -> bool:
+        evidence = thing.now.evidence
+        return evidence is not None and evidence.kind == "deleted" and not thing.erased
 
     def _list(self, feed: Feed, cursor: Cursor) -> Page:
         after = int(cursor.walk["after"]) if cursor.walk else 0
@@ -219,12 +274,18 @@ class SimulatedSystem:
     def _changes(self, feed: Feed, cursor: Cursor) -> Page:
         if cursor.watermark is None:
             return Page((), Cursor(str(self.seq)), complete=True)
+        if cursor.walk is None:
+            self._began[feed.entity] = self.world.time()
         mark = int(cursor.watermark)
         upto = max(mark, self.seq - self.view.hidden)
         seen: list[tuple[int, Thing, int]] = []
         for thing in (one for (kind, _), one in self.things.items() if kind is feed.entity):
             place = thing.at_seq(upto)
-            if place >= 0 and thing.versions[place].seq > mark - self.view.again:
+            if (
+                place >= 0
+                and thing.versions[place].seq > mark - self.view.again
+                and self._in_feed(thing.versions[place])
+            ):
                 seen.append((thing.versions[place].seq, thing, place))
         seen.sort(key=lambda one: one[0])
         new = [one for one in seen if one[0] > mark]
@@ -234,8 +295,26 @@ class SimulatedSystem:
         rows += self._old_rows(chosen)
         turn = self.view.turned % len(rows) if rows else 0
         rows = rows[turn:] + rows[:turn]
+        rows = [*self._absorbed(chosen), *rows]
         mark = page[-1][0] if page else mark
+        if complete:
+            self.world.rounds(self.system, feed.entity, self._began.get(feed.entity, self.world.time()))
         return Page(rows, Cursor(str(mark), None if complete else {"more": True}), complete)
+
+    def _in_feed(self, version: Version) -> bool:
+        """Gorgias and the ERP tell of ends in their feeds of changes, HubSpot does not."""
+        return version.evidence is None or not (version.silent or self.system is System.HUBSPOT)
+
+    def _absorbed(self, chosen: Sequence[tuple[int, Thing, int]]) -> list[Row]:
+        """HubSpot tells of a merge by the survivor, who lists the ids that it took in."""
+        if self.system is not System.HUBSPOT:
+            return []
+        shown = {(thing.entity, thing.external_id): thing.versions[place].seq for _, thing, place in chosen}
+        return [
+            self._row(one, len(one.versions) - 1, Channel.LIST)
+            for (entity, _), one in self.things.items()
+            if one.now.evidence is not None and one.now.seq <= shown.get((entity, str(one.now.evidence.into)), -1)
+        ]
 
     def _old_rows(self, chosen: Sequence[tuple[int, Thing, int]]) -> list[Row]:
         """What an index shows that has not caught up: earlier versions of the same objects."""
@@ -255,6 +334,9 @@ class SimulatedSystem:
         if detailed and channel in (Channel.LIST, Channel.SEARCH):
             attributes = {name: value for name, value in attributes.items() if name not in HIDDEN}
         self.world.shows(thing, place, attributes)
+        evidence = self._told(thing, version, channel)
+        if evidence is not None:
+            self.world.tells(self.system, thing, place)
         return Row(
             self.system,
             thing.entity,
@@ -263,10 +345,21 @@ class SimulatedSystem:
             channel,
             stamp=version.at,
             version=place + 1 if self.system is System.ERP else None,
-            evidence=version.evidence,
+            evidence=evidence,
             carry={"version": place},
             created_at=thing.versions[0].at,
         )
+
+    def _told(self, thing: Thing, version: Version, channel: Channel) -> Evidence | None:
+        """Each system's own way of saying that something is gone."""
+        evidence = version.evidence
+        if evidence is None or self.system is System.ERP:
+            return evidence
+        if evidence.kind == "merged":
+            return Evidence("missing") if version.silent else evidence
+        if self.system is System.HUBSPOT:
+            return Evidence("missing" if thing.erased else "archived")
+        return evidence if channel is Channel.LIST else Evidence("missing")
 
     def fetch(self, entity: Entity, ids: Sequence[str], *, lane: Lane) -> Iterator[Row]:  # noqa: ARG002
         """A row for each id."""
@@ -341,13 +434,17 @@ class SimulatedSystem:
         if change.verb is Verb.CREATE:
             return self._create(change, wanted, by)
         thing = self.things.get((change.entity, change.external_id or ""))
+        if change.verb is Verb.ERASE and thing is not None and self._binned(thing) and self.system is System.HUBSPOT:
+            thing.erased = True
+            return Receipt(change.token, Outcome.DONE, change.external_id)
         if thing is None or not thing.live:
             return Receipt(change.token, Outcome.REJECTED, change.external_id, code="NOT_FOUND", words="no such object")
         if self.system is System.ERP and change.version is not None and change.version != len(thing.versions):
             row = self._row(thing, len(thing.versions) - 1, Channel.ANSWER)
             return Receipt(change.token, Outcome.MOVED, change.external_id, row=row)
-        if change.verb is Verb.DELETE:
+        if change.verb in (Verb.DELETE, Verb.ERASE):
             self.end(thing, Evidence("deleted"), by)
+            thing.erased = change.verb is Verb.ERASE
             return Receipt(change.token, Outcome.DONE, change.external_id)
         taken = self._holder(change.entity, wanted, thing)
         if taken is not None:

@@ -18,14 +18,14 @@ from typing import Any
 
 from sync_platform.connectors.protocol import Change, Connector
 from sync_platform.core.policy import Policy
-from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, Evidence, Json, System
+from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, Json, System
 from sync_platform.errors import AnotherCycleRuns, RateLimited, SyncError, Unavailable
 from sync_platform.ledger.database import set_meta
-from sync_platform.simulation import invariants, people
+from sync_platform.simulation import endings, invariants, invariants_endings, people
 from sync_platform.simulation.shelf import Shelf
 from sync_platform.simulation.systems import SimulatedSystem, Thing, View
 from sync_platform.simulation.truth import Edit, Violation, standing
-from sync_platform.sync import pull, push, reconcile
+from sync_platform.sync import keep_out, pull, push, reconcile
 from sync_platform.sync.hub import LOADED, Hub, Timing
 
 BEGIN_AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -78,6 +78,9 @@ class World:
     decided_before: int = 0
     observed_before: int = 0
     ids: random.Random = field(default_factory=random.Random)
+    # Steps and calls so far: what was before what, where the clock stands still.
+    tick: int = 0
+    ends: endings.Ends = field(default_factory=endings.Ends)
 
     def __post_init__(self) -> None:
         self.systems = {system: SimulatedSystem(system, self) for system in SYSTEMS}
@@ -100,11 +103,13 @@ class World:
         if name == "committed":
             self.marks.clear()
             self.flight.clear()
+            self.ends.pending.clear()
         if name != "begin" and self._strikes({"commit": "die_before_commit", "committed": "die_after_commit"}[name]):
             self._die(name)
 
     def call(self, system: System, kind: str) -> None:
         """A call sets out."""
+        self.tick += 1
         if self.dead:
             raise Died
         if self._strikes("die_before_call"):
@@ -159,6 +164,7 @@ class World:
         for thing, name, place in reversed(self.marks):
             thing.shown[name] = place
         self.marks.clear()
+        endings.unsaid(self)
         self._unanswered()
         self.say("dies", where)
         raise Died
@@ -193,6 +199,7 @@ class World:
             run=run,
             timing=Timing(),
             clock=lambda: self.now_at,
+            keep_out=keep_out.load(ledger, endings.KEY) if self.ends.hidden() else None,
             new_id=lambda: uuid.UUID(int=self.ids.getrandbits(128), version=4).hex,
         )
 
@@ -228,7 +235,12 @@ class World:
         """One step of a script."""
         kind, *rest = step
         self.say(*step)
-        getattr(self, f"on_{kind}")(*rest)
+        self.tick += 1
+        if kind in endings.STEPS:
+            endings.STEPS[kind](self, *rest)
+        else:
+            getattr(self, f"on_{kind}")(*rest)
+        invariants_endings.after_step(self)
         for side in self.systems.values():
             side.land_late()
 
@@ -329,31 +341,6 @@ class World:
             Edit(self.epoch, side.system, kind, thing.external_id, whose, name, typed.meaning, len(thing.versions) - 1)
         )
 
-    def on_delete(self, system: str, entity: str, which: int) -> None:
-        """A person deletes an object."""
-        side = self.systems[System(system)]
-        there = side.living(Entity(entity))
-        if there:
-            self.events["delete"] += 1
-            side.end(there[which % len(there)], Evidence("deleted"), "person")
-
-    def on_merge(self, system: str, which: int, into: int) -> None:
-        """A person merges one customer away into another."""
-        side = self.systems[System(system)]
-        there = side.living(Entity.CUSTOMER)
-        if len(there) > 1 and which % len(there) != into % len(there):
-            self.events["merge"] += 1
-            survivor = there[into % len(there)].external_id
-            side.end(there[which % len(there)], Evidence("merged", survivor), "person")
-
-    def on_restore(self, system: str, entity: str, which: int) -> None:
-        """A person restores a deleted object."""
-        side = self.systems[System(system)]
-        gone = [one for (kind, _), one in side.things.items() if str(kind) == entity and not one.live]
-        if gone:
-            self.events["restore"] += 1
-            side.come_back(gone[which % len(gone)], "person")
-
     def on_full(self) -> None:
         """A cycle that reads everything."""
         self.engine(lambda: self._cycle(full=True))
@@ -370,15 +357,19 @@ class World:
         self.fault = None
         for side in self.systems.values():
             side.view = View()
-        for _ in range(ROUNDS_MAX):
+        for turn in range(ROUNDS_MAX):
             before = self.counts()
             self.now_at += timedelta(seconds=ROUND_S)
             for side in self.systems.values():
                 side.land_late()
-            self.engine(self._cycle)
+            for whose in list(self.ends.wanted):
+                endings.forget_now(self, whose)
+            # What was archived is listed only once an hour, and in full reads.
+            self.engine(lambda full=not turn and bool(self.ends.all): self._cycle(full=full))
             if self.violations:
                 return
-            if self.counts() == before and not self.unsettled() and not any(one.late for one in self.systems.values()):
+            moved = self.counts() != before or bool(self.ends.wanted) or (not turn and bool(self.ends.all))
+            if not moved and not self.unsettled() and not any(one.late for one in self.systems.values()):
                 break
         else:
             self.violations.append(Violation("I1", f"not quiet after {ROUNDS_MAX} rounds"))
@@ -407,6 +398,18 @@ class World:
                 self.marks.append((thing, name, before))
                 thing.shown[name] = place
 
+    def tells(self, system: System, thing: Thing, place: int) -> None:
+        """The engine is shown that an object is gone."""
+        endings.tells(self, system, thing, place)
+
+    def rounds(self, system: System, entity: Entity, began: int) -> None:
+        """The engine has read all changes of a system since `began`."""
+        endings.rounds(self, system, entity, began)
+
+    def time(self) -> int:
+        """How many calls and steps there were."""
+        return self.tick
+
     def overwrites(self, system: System, thing: Thing, names: Iterable[str], by: str) -> None:
         """What a person typed after our last read and before our write is overwritten: not promised, but counted."""
         for name in names:
@@ -428,6 +431,7 @@ class World:
             self.sent.setdefault(at, []).append(value)
             self.flight.add(at)
         invariants.at_call(self, system, change)
+        invariants_endings.at_call(self, system, change)
 
 
 def _newborn(system: System, number: int, place: int) -> dict[str, Json]:

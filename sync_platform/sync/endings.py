@@ -18,6 +18,8 @@ from sync_platform.sync.hub import Hub
 
 # The field of a late payload that stands for the object itself: a delete of ours that may still land.
 WHOLE = "*"
+# The cause of a record's end that no object's return undoes.
+FORGOTTEN = "forgotten"
 
 
 @dataclass(slots=True)
@@ -76,7 +78,7 @@ def after(hub: Hub, ending: Ending, scene: Scene, merged: Merged, polled: Mappin
 
 def _judged(hub: Hub, ending: Ending, scene: Scene, link: Link, means: str) -> None:
     number = scene.add(WHOLE, {"deleted_in": str(link.system), "means": means}, "delete", cause="deleted")
-    if means == "keep":
+    if means == "keep" or (ending.record.tombstone or {}).get("cause") == FORGOTTEN:
         return
     ending.record.tombstone = _tombstone(hub, link, means)
     ending.record.decided[WHOLE] = number
@@ -110,7 +112,7 @@ def _restored(ending: Ending, scene: Scene) -> None:
     for link in back:
         link.gone = None
         ending.touched.append(link)
-    if ending.record.tombstone:
+    if ending.record.tombstone and ending.record.tombstone.get("cause") != FORGOTTEN:
         ending.record.tombstone = None
         scene.add(WHOLE, {"restored_in": [str(link.system) for link in back]}, "restored", cause="restored")
 

@@ -1,34 +1,50 @@
 """Erasure: somebody is deleted in every system that the policy names, purged from the ledger, and kept out for good.
 
-The hashes commit first: whatever happens afterwards, nothing of them comes in again. The ledger is purged last, when
-every system has said that the objects are gone: until then it alone knows which objects those are, and the command can
-be repeated.
+The hashes commit first, and with them the end of the records: whatever happens afterwards, nothing of them comes in
+again and nothing more is written of them. The deletes are intents like any other, committed before the call. The ledger
+is purged last, when every system has said that the objects are gone: until then it alone knows which objects those are,
+and the command can be repeated.
 """
 
 from __future__ import annotations
 
 import getpass
 import uuid
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from sync_platform.connectors.protocol import Change, Outcome
+from sync_platform.connectors.protocol import Change, Outcome, Receipt
 from sync_platform.core import normalize
-from sync_platform.core.records import Entity, Lane, Link, LinkState, System, Verb
-from sync_platform.errors import Misconfigured, NotFound
+from sync_platform.core.records import (
+    Decision,
+    Entity,
+    IntentState,
+    Lane,
+    Link,
+    LinkState,
+    PlannedWrite,
+    RecordId,
+    System,
+    Verb,
+)
+from sync_platform.errors import Misconfigured, NotFound, SyncError
 from sync_platform.ledger import erasure, journal, links, outbox
 from sync_platform.ledger.database import Ledger
 from sync_platform.ledger.erasure import Person
 from sync_platform.ledger.lease import Lease
+from sync_platform.ledger.outbox import Intent
 from sync_platform.ledger.tables import PersonActRow
 from sync_platform.settings import Settings
 from sync_platform.sync.cycle import open_hub
-from sync_platform.sync.hub import Hub
+from sync_platform.sync.endings import FORGOTTEN, WHOLE
+from sync_platform.sync.hub import Hub, Step
 from sync_platform.sync.keep_out import KEY
 from sync_platform.sync.names import find
+from sync_platform.sync.settle import settle, settle_creates
 
 ACT = PersonActRow.__table__  # type: ignore[attr-defined]
 ADDRESSES = frozenset({"email", "email_2", "phone"})
@@ -69,13 +85,14 @@ class Forgetting:
     hub: Hub
     key: str
     systems: list[dict[str, Any]] = field(default_factory=list)
+    # Creates of ours that may still land.
+    unsettled: int = 0
 
     def carry_out(self, what: str, region: str, *, sure: bool) -> dict[str, Any]:
         """The proof (or, without `sure`, what it would be about). `done` is false while an object is still there."""
         email = _email_of(what)
         with self.hub.ledger.read() as conn:
             person = self._person(conn, what, region, email)
-            self._maybe_landed(conn, person)
         objects = self._objects(person)
         if not sure:
             return self._proof(person, objects, done=False, hashes=0, purged={}, left=0) | {"waits": True}
@@ -87,9 +104,17 @@ class Forgetting:
         hashes = set(self._hashes(person, email))
         with self.hub.ledger.begin() as conn:
             erasure.keep_out(conn, self.key, hashes, self.hub.now())
+            self._end(conn, person)
+        self.unsettled = self._look_up_creates(person)
+        with self.hub.ledger.begin() as conn:
+            # What an unanswered create had made is among the links by now.
+            person.links = [link for some in links.links_of(conn, person.records).values() for link in some]
+            hashes |= set(self._hashes(person, email))
+            erasure.keep_out(conn, self.key, hashes, self.hub.now())
+        objects = self._objects(person)
         # Every system is asked, also when one of them did not do it.
         answers = [self._erase(system, entity, found) for (system, entity), found in objects.items()]
-        done = all(answers)
+        done = all(answers) and not self.unsettled
         purged: dict[str, int] = {}
         left = 0
         if done:
@@ -139,14 +164,39 @@ class Forgetting:
             out |= set(_words([row.value, row.replaced]))
         return {text for text in out if len(text) >= SHORTEST}
 
-    def _maybe_landed(self, conn: Connection, person: Person) -> None:
-        """A create whose answer was lost may have made an object that no link knows: it is looked up by its marker."""
-        for intent in outbox.unsettled(conn):
-            if intent.record_id not in person.records or intent.verb is not Verb.CREATE:
-                continue
+    def _end(self, conn: Connection, person: Person) -> None:
+        """From now on nothing is planned for these records, and no reference or merge brings them back."""
+        now = self.hub.now()
+        records = list(links.records_by_id(conn, person.records).values())
+        number = journal.next_decision(conn)
+        decisions = []
+        for record in records:
+            decisions.append(Decision(record.id, record.entity, WHOLE, None, "forgotten", number, cause="erasure"))
+            record.tombstone = {"cause": FORGOTTEN, "means": FORGOTTEN, "at": now.isoformat()}
+            record.decided[WHOLE] = number
+            number += 1
+        journal.add_decisions(conn, decisions, policy=self.hub.policy.hash, at=now, run=self.hub.run)
+        links.save_records(conn, records, dirty={})
+        outbox.replace_planned(conn, person.records, [], at=now, run=self.hub.run, lane=Lane.INTERACTIVE)
+
+    def _look_up_creates(self, person: Person) -> int:
+        """A create whose answer was lost may have made an object that no link knows: looked up by its marker. Gives how
+        many may still land: until they did, or cannot any more, nothing is done with."""
+        with self.hub.ledger.read() as conn:
+            open_ = [
+                one for one in outbox.unsettled(conn) if one.verb is Verb.CREATE and one.record_id in person.records
+            ]
+        waiting = 0
+        step = Step("forgotten")
+        for intent in open_:
+            connector = self.hub.connectors[intent.system]
             marker = [("marker", str(intent.marker))]
-            for _, row in self.hub.connectors[intent.system].lookup(intent.entity, marker, lane=Lane.INTERACTIVE):
-                person.links.append(Link(0, intent.record_id, intent.system, intent.entity, row.external_id))
+            landed = list(connector.lookup(intent.entity, marker, lane=Lane.INTERACTIVE))
+            if landed or (intent.due_at is not None and intent.due_at <= self.hub.now()):
+                settle_creates(self.hub, intent.system, intent.entity, [intent], step)
+            else:
+                waiting += 1
+        return waiting
 
     def _objects(self, person: Person) -> dict[tuple[System, Entity], list[Link]]:
         """What is to be deleted there, tickets before their customer; what was archived lies in a bin and goes too."""
@@ -171,20 +221,16 @@ class Forgetting:
 
     def _erase(self, system: System, entity: Entity, found: list[Link]) -> bool:
         """Whether all of them are gone there: by the answer, else by a read of the id."""
-        connector = self.hub.connectors[system]
-        by_token = {str(place): link for place, link in enumerate(found)}
-        changes = [Change(token, entity, Verb.ERASE, link.external_id) for token, link in by_token.items()]
-        doubtful = set(by_token)
         codes: set[str] = set()
-        for receipt in connector.apply(changes, lane=Lane.INTERACTIVE):
-            if receipt.outcome is Outcome.DONE or receipt.code == "NOT_FOUND":
-                doubtful.discard(receipt.token)
-            elif receipt.code:
-                codes.add(receipt.code)
-        ids = [by_token[token].external_id for token in doubtful]
-        left = (
-            [row for row in connector.fetch(entity, ids, lane=Lane.INTERACTIVE) if row.evidence is None] if ids else []
-        )
+        left: list[Link] = []
+        for wave in _waves(found):
+            try:
+                left += self._send(system, entity, wave, codes)
+            except SyncError as error:
+                if error.system is None:
+                    raise
+                codes.add(error.code)
+                left += wave
         self.systems.append(
             {
                 "system": str(system),
@@ -195,6 +241,54 @@ class Forgetting:
             }
         )
         return not left
+
+    def _send(self, system: System, entity: Entity, wave: list[Link], codes: set[str]) -> list[Link]:
+        """Intents that commit before the call and are settled like any other; the links that are still there."""
+        hub, connector = self.hub, self.hub.connectors[system]
+        with hub.ledger.begin() as conn:
+            records = links.records_by_id(conn, [str(link.record_id) for link in wave])
+            number = {one: record.decided.get(WHOLE, 0) for one, record in records.items()}
+            writes = [
+                PlannedWrite(
+                    RecordId(str(link.record_id)), system, entity, Verb.ERASE, {},
+                    numbers={WHOLE: number.get(str(link.record_id), 0)}, link_id=link.id, external_id=link.external_id,
+                )
+                for link in wave
+            ]  # fmt: skip
+            intents = outbox.send_now(conn, writes, at=hub.now(), run=hub.run)
+        by_token = {str(intent.id): intent for intent in intents}
+        ids = {link.id: link for link in wave}
+        changes = [
+            Change(token, entity, Verb.ERASE, ids[intent.link_id or 0].external_id)
+            for token, intent in by_token.items()
+        ]
+        receipts: dict[str, Receipt] = {}
+        try:
+            for receipt in connector.apply(changes, lane=Lane.INTERACTIVE):
+                receipts[receipt.token] = receipt
+                codes |= {receipt.code} if receipt.code else set()
+        finally:
+            self._settle(system, entity, by_token, receipts)
+        doubtful = [
+            ids[intent.link_id or 0]
+            for token, intent in by_token.items()
+            if (one := receipts.get(token)) is None or _ended(one).outcome is not Outcome.DONE
+        ]
+        if not doubtful:
+            return []
+        rows = connector.fetch(entity, [link.external_id for link in doubtful], lane=Lane.INTERACTIVE)
+        there = {row.external_id for row in rows if row.evidence is None}
+        return [link for link in doubtful if link.external_id in there]
+
+    def _settle(
+        self, system: System, entity: Entity, by_token: dict[str, Intent], receipts: dict[str, Receipt]
+    ) -> None:
+        settle(self.hub, system, entity, by_token, [_ended(one) for one in receipts.values()], Step("forgotten"))
+        unanswered = [intent for token, intent in by_token.items() if token not in receipts]
+        if unanswered:
+            with self.hub.ledger.begin() as conn:
+                due = self.hub.settle_due()
+                outbox.set_states(conn, [(one.id, IntentState.UNKNOWN, due, None) for one in unanswered])
 
     # here
 
@@ -224,12 +318,31 @@ class Forgetting:
                 for (system, entity), found in objects.items()
             ],
             "systems": self.systems,
+            "unsettled": self.unsettled,
             "only_in_ledger": [{"system": str(system), "entity": str(entity)} for system, entity in sorted(kept)],
             "purged": dict(sorted(purged.items())),
             "mentions_left": left,
             "kept_out_by": hashes,
             "at": self.hub.now().isoformat(),
         }
+
+
+def _ended(receipt: Receipt) -> Receipt:
+    """Who is not there any more is gone."""
+    return replace(receipt, outcome=Outcome.DONE) if receipt.code == "NOT_FOUND" else receipt
+
+
+def _waves(found: list[Link]) -> list[list[Link]]:
+    """At most one object of a record at a time: a record has one unsettled intent in a system."""
+    waves: list[list[Link]] = []
+    of: Counter[str] = Counter()
+    for link in found:
+        turn = of[str(link.record_id)]
+        of[str(link.record_id)] += 1
+        if turn == len(waves):
+            waves.append([])
+        waves[turn].append(link)
+    return waves
 
 
 def _email_of(what: str) -> str | None:

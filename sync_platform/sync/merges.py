@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select, update
 
 from sync_platform.core.records import Decision, Entity, Lane, Link, LinkState, Record, RecordId
 from sync_platform.ledger import journal, links, outbox
+from sync_platform.sync.endings import FORGOTTEN
 from sync_platform.sync.hub import Hub, Step
 
 IDENTITY = ("twin", "ambiguous", "merge")
@@ -96,6 +97,9 @@ class _Merge:
     def _join(self, link: Link, target: Link) -> None:
         owners = [str(link.record_id), str(target.record_id)]
         records = links.records_by_id(self.conn, owners)
+        if any((one.tombstone or {}).get("cause") == FORGOTTEN for one in records.values()):
+            # Nothing of somebody who is being forgotten becomes another's.
+            return
         kept, other = sorted((records[one] for one in owners), key=_seniority)
         theirs = links.links_of(self.conn, owners)
         there = [{one.system for one in theirs[str(r.id)] if one.state is LinkState.ACTIVE} for r in (kept, other)]

@@ -41,6 +41,7 @@ from sync_platform.sync.hub import Hub, Step
 from sync_platform.sync.reconcile import judge_now
 
 TRIES_MAX = 8
+ENDS = (Verb.DELETE, Verb.ERASE)
 
 
 @dataclass(slots=True)
@@ -115,9 +116,12 @@ def _settle_one(
         _land_in_part(hub, conn, intent, receipt, link, fence, out, step)
         return
     match receipt.outcome:
-        case Outcome.DONE if intent.verb is Verb.DELETE and link is not None:
+        case Outcome.DONE if intent.verb in ENDS and link is not None:
             _deleted(hub, intent, link, fence, out)
             step.count("deleted")
+        case Outcome.RETRY | Outcome.MOVED if intent.verb is Verb.ERASE:
+            # `forget` is repeated by whoever asked for it, not by the plan.
+            out.states.append((intent.id, IntentState.DROPPED, None, now))
         case Outcome.DONE:
             _acknowledge(hub, conn, intent, receipt.row, receipt.external_id, link, fence, out, step)
         case Outcome.UNKNOWN:
@@ -370,12 +374,12 @@ def settle_unknown(hub: Hub, system: System, entity: Entity, step: Step) -> None
     creates = [intent for intent in due if intent.verb is Verb.CREATE]
     updates = [intent for intent in due if intent.verb is not Verb.CREATE]
     if creates:
-        _settle_creates(hub, system, entity, creates, step)
+        settle_creates(hub, system, entity, creates, step)
     if updates:
         _settle_updates(hub, system, entity, updates, step)
 
 
-def _settle_creates(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], step: Step) -> None:
+def settle_creates(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], step: Step) -> None:
     """By marker, never through a search index; re-planned only when proven absent."""
     keys = [("marker", str(intent.marker)) for intent in intents]
     found = dict(hub.connectors[system].lookup(entity, keys, lane=Lane.REPAIR))
@@ -436,7 +440,7 @@ def _settle_updates(hub: Hub, system: System, entity: Entity, intents: Sequence[
             link = known.get(intent.link_id or 0)
             row = rows.get(link.external_id) if link is not None else None
             out.dirty.add(str(intent.record_id))
-            if intent.verb is Verb.DELETE and link is not None and row is not None:
+            if intent.verb in ENDS and link is not None and row is not None:
                 _settle_delete(hub, conn, intent, link, row, fence, out)
                 continue
             if link is None or row is None or row.evidence is not None:

@@ -1,7 +1,7 @@
 """Runs every benchmark, each in a process of its own, and writes docs/reference/figures.md.
 
-`python -m tests.benchmarks.run` takes about forty minutes. With `--quick` sizes are small, with names only those run;
-both print their figures and leave the page as it is.
+`python -m tests.benchmarks.run` takes about an hour. With names only those run, and only their parts of the page are
+written anew; with `--quick` sizes are small, figures are printed and the page stays as it is.
 """
 
 from __future__ import annotations
@@ -182,37 +182,49 @@ def sandbox_part(found: Found) -> str:
     )
 
 
-def page(found: Mapping[str, Found], at: datetime) -> str:
-    """The whole page."""
-    parts: list[tuple[str, str, str, Callable[[Found], str]]] = [
-        ("budget", "Budget", BUDGET, budget_part),
-        ("calls", "Calls against the bound", CALLS, calls_part),
-        ("records", "Records a second", RECORDS, records_part),
-        ("memory", "Peak memory", MEMORY.format(**found["memory"]), memory_part),
-        ("sandbox", "The sandbox", SANDBOX.format(**found["sandbox"]), sandbox_part),
-    ]
-    measured = f"Measured {at:%Y-%m-%d %H:%M} UTC by `python -m tests.benchmarks.run` on {machine()}."
-    lines = ["# Figures", f"{measured} Compare ratios, not seconds: others used the machine as well."]
-    for name, title, words, body in parts:
-        lines += [f"## {title}", words, body(found[name])]
-    return "\n\n".join(lines) + "\n"
+PARTS: Mapping[str, tuple[str, str, Callable[[Found], str]]] = {
+    "budget": ("Budget", BUDGET, budget_part),
+    "calls": ("Calls against the bound", CALLS, calls_part),
+    "records": ("Records a second", RECORDS, records_part),
+    "memory": ("Peak memory", MEMORY, memory_part),
+    "sandbox": ("The sandbox", SANDBOX, sandbox_part),
+}
+HEAD = """\
+# Figures
+
+By `python -m tests.benchmarks.run`; each part says when and on which machine it was measured. Compare ratios, not
+seconds: others used the machine as well."""
+
+
+def page(found: Mapping[str, Found], at: datetime, before: str) -> str:
+    """The whole page: what was measured now, and the other parts as they stand in the page before."""
+    kept = {part.partition("\n")[0]: part for part in before.split("\n## ")[1:]}
+    parts = [HEAD]
+    for name, (title, words, body) in PARTS.items():
+        if name in found:
+            measured = f"Measured {at:%Y-%m-%d %H:%M} UTC on {machine()}."
+            parts.append("\n\n".join((f"## {title}", measured, words.format(**found[name]), body(found[name]))))
+        elif title in kept:
+            parts.append(f"## {kept[title].strip()}")
+    return "\n\n".join(parts) + "\n"
 
 
 def main() -> int:
     """Run them, write the page."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--quick", action="store_true", help="small sizes; the page stays as it is")
-    arguments.add_argument("names", nargs="*", help=f"of {', '.join(NAMES)}; the page stays as it is")
+    arguments.add_argument("names", nargs="*", help=f"of {', '.join(NAMES)}; their parts of the page are written anew")
     given = arguments.parse_args()
     unknown = set(given.names) - set(NAMES)
     if unknown:
         arguments.error(f"there is no benchmark {', '.join(sorted(unknown))}: choose of {', '.join(NAMES)}")
     found = {name: measure(name, quick=given.quick) for name in NAMES if not given.names or name in given.names}
-    if len(found) < len(NAMES) or given.quick:
+    if given.quick:
         print(json.dumps(found, indent=1, ensure_ascii=False))
         return 0
     PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page(found, datetime.now(UTC)), encoding="utf-8")
+    before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    PAGE.write_text(page(found, datetime.now(UTC), before), encoding="utf-8")
     print(f"wrote {PAGE.relative_to(ROOT)}", file=sys.stderr)
     return 0
 

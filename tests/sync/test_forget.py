@@ -186,3 +186,76 @@ def test_on_the_sandbox_a_person_is_erased_in_all_three_and_stays_out(desk, sett
     assert not desk.ledger("SELECT id FROM record WHERE id = :one", one=record)
     assert not desk.ledger("SELECT 1 FROM match_key WHERE value = :email", email=email)
     desk.assert_equal()
+
+
+def test_a_delete_for_good_is_an_intent_that_was_committed_before_the_call(tmp_path):
+    desk = Remembering(tmp_path)
+    desk.person(*ADA)
+    desk.cycles()
+    seen: list[tuple[str, str]] = []
+    real = type(desk.systems[H])
+
+    class Watched(real):
+        __slots__ = ()
+
+        def apply(self, changes, *, lane):
+            for change in changes:
+                seen.extend(desk.sql("SELECT verb, state FROM intent WHERE id = :one", one=int(change.token)))
+            yield from (Receipt(change.token, Outcome.RETRY, code="UNAVAILABLE") for change in changes)
+
+    desk.systems[H].__class__ = Watched
+    assert not forgotten(desk)["done"]
+    assert seen == [("erase", "sent")]
+    states = dict(desk.sql("SELECT system, state FROM intent WHERE verb = 'erase'"))
+    assert states == {"gorgias": "acknowledged", "erp": "acknowledged", "hubspot": "dropped"}
+    desk.systems[H].__class__ = real
+    assert forgotten(desk)["done"]
+    assert desk.sql("SELECT 1 FROM intent") == []
+
+
+def test_while_somebody_is_only_half_forgotten_nothing_more_is_written_of_them(tmp_path):
+    desk = Remembering(tmp_path)
+    ids = desk.person(*ADA)
+    desk.cycles()
+    real = type(desk.systems[H])
+
+    class Away(real):
+        __slots__ = ()
+
+        def apply(self, changes, *, lane):
+            yield from (Receipt(change.token, Outcome.RETRY, code="UNAVAILABLE") for change in changes)
+
+    desk.systems[E].edit(CUSTOMER, ids[E], {"note": "call back"})
+    desk.systems[H].__class__ = Away
+    assert not forgotten(desk)["done"]
+    desk.systems[H].__class__ = real
+    desk.cycles(2)
+    assert desk.live(G) == desk.live(E) == {}
+    assert desk.live(H)[ids[H]]["sync_note"] is None
+    assert forgotten(desk)["done"]
+
+
+def test_a_create_that_may_still_land_is_waited_for(tmp_path):
+    desk = Remembering(tmp_path)
+    desk.person(*ADA, E)
+    real = type(desk.systems[H])
+
+    class Silent(real):
+        __slots__ = ()
+
+        def apply(self, changes, *, lane):
+            yield from (Receipt(change.token, Outcome.UNKNOWN) for change in changes)
+
+    desk.systems[H].__class__ = Silent
+    desk.cycle()
+    desk.systems[H].__class__ = real
+    assert desk.sql("SELECT state FROM intent WHERE system = 'hubspot'") == [("unknown",)]
+    found = forgotten(desk)
+    assert not found["done"]
+    assert found["unsettled"] == 1
+    assert desk.live(E) == {}
+    record = desk.sql("SELECT marker FROM intent WHERE system = 'hubspot' AND verb = 'create'")[0][0]
+    desk.systems[H].put(CUSTOMER, {**FORMS[H](*ADA), "sync_id": record})
+    found = forgotten(desk)
+    assert found["done"]
+    assert desk.live(H) == {}
