@@ -17,7 +17,7 @@ from sync_platform.connectors.protocol import Change
 from sync_platform.core.mappings import Lexicon, Unmappable, field_maps, observe
 from sync_platform.core.records import UNSET, Entity, Json, System, Verb
 from sync_platform.errors import BadInput
-from sync_platform.simulation import invariants_endings, people
+from sync_platform.simulation import invariants_acts, invariants_endings, people
 from sync_platform.simulation.systems import Thing, View
 from sync_platform.simulation.truth import Edit, Violation, standing
 
@@ -41,14 +41,14 @@ PRESENT = (
     "I15",
     "I16",
     "I18",
+    "I19",
+    "I20",
+    "I21",
     "I22",
 )
 ABSENT = {
     "I5": "order of arrival is proved over the pure core",
     "I17": "limits: the budget has its own simulation",
-    "I19": "plans are not applied yet",
-    "I20": "there is no replay yet",
-    "I21": "there is no undo yet",
 }
 RESTRICTED = {"credit_status", "order_count"}
 CONSTANTS = {"hs_pipeline"}
@@ -67,6 +67,8 @@ def check(world: World) -> None:
     """Everything that must hold once nothing moves any more."""
     groups = _groups(world)
     ledger = _Tables(world)
+    world.acts.excused = invariants_acts.excused(world)
+    world.acts.decided_here = invariants_acts.touched(world)
     _agreement(world, groups)
     _lone_edits(world, groups)
     _tags(world, groups)
@@ -76,6 +78,7 @@ def check(world: World) -> None:
     _one_link(world, ledger)
     _laws(world)
     invariants_endings.check(world)
+    invariants_acts.check(world)
     _nothing_again(world)
     world.decided_before, world.observed_before = world.counts()[1], world.counts()[0]
 
@@ -140,7 +143,8 @@ def _agreement(world: World, groups: Mapping[tuple[Entity, str], Group]) -> None
                 _equal(world, whose, name, there)
         if entity is Entity.TICKET:
             world.evaluated["I1"] += 1
-            owners = {_customer_of(world, system, thing) for system, thing in there}
+            excused = world.acts.excused
+            owners = {_customer_of(world, s, thing) for s, thing in there if (whose, "customer", s) not in excused}
             apart = _let_go(world, entity, whose) or any(world.ends.of(one, Entity.CUSTOMER) for one in owners)
             if len(owners) > 1 and not apart:
                 broken(world, "I1", f"{whose}: the systems name different customers")
@@ -175,6 +179,8 @@ def _may_be_missing(world: World, system: System, entity: Entity, whose: str, gr
     """Deleted or merged away there, let go by the policy, or a ticket whose customer is not to be there."""
     if _gone(world, system, entity, whose) or _let_go(world, entity, whose) or world.ends.mixed(whose):
         return True
+    if (whose, "*", system) in world.acts.excused:
+        return True
     if entity is Entity.CUSTOMER:
         return False
     owners = {_customer_of(world, at, one) for at, found in group.items() for one in found}
@@ -184,6 +190,7 @@ def _may_be_missing(world: World, system: System, entity: Entity, whose: str, gr
         or _gone(world, system, Entity.CUSTOMER, owner)
         or _let_go(world, Entity.CUSTOMER, owner)
         or world.ends.mixed(owner)
+        or (owner, "*", system) in world.acts.excused
         for owner in owners
     )
 
@@ -208,7 +215,8 @@ def _equal(world: World, whose: str, name: str, there: list[tuple[System, Thing]
         marks = world.shelf.raw.execute("SELECT count(*) FROM parked WHERE lifted_at IS NULL").fetchone()[0]
         if not marks:
             broken(world, "I18", f"{whose} {name}: refused, and nobody is told")
-    fit = [(system, value) for system, value in shown.items() if system not in unfit]
+    different = {system for system in shown if (whose, name, system) in world.acts.excused}
+    fit = [(system, value) for system, value in shown.items() if system not in unfit | different]
     for (one, value), (other, second) in itertools.pairwise(fit):
         world.evaluated["I1"] += 1
         if not people.alike(name, value, second):
@@ -234,7 +242,9 @@ def _lone_edits(world: World, groups: Mapping[tuple[Entity, str], Group]) -> Non
         alone = len({edit.system for edit in found}) == 1
         if not alone or whose not in world.known or (whose, name) in world.stuck:
             continue
-        if (last.meaning is None and name != "note") or not _may_write(last.system, name):
+        if last.meaning is None and not invariants_acts.may_blank(world, entity, name):
+            continue
+        if not invariants_acts.may_write(world, entity, last.system, name) or _said_otherwise(world, last):
             continue
         if _attribute_lost(world, whose, name) or _ended_meanwhile(world, last):
             continue
@@ -242,6 +252,8 @@ def _lone_edits(world: World, groups: Mapping[tuple[Entity, str], Group]) -> Non
             continue
         world.evaluated["I3"] += 1
         for system, things in groups[entity, whose].items():
+            if (whose, name, system) in world.acts.excused:
+                continue
             shown = people.read(system, name, things[0].now.attributes)
             if not people.refused(system, name, last.meaning) and not people.alike(name, shown, last.meaning):
                 broken(
@@ -262,8 +274,11 @@ def _ended_meanwhile(world: World, edit: Edit) -> bool:
     )
 
 
-def _may_write(system: System, name: str) -> bool:
-    return name not in ("credit", "orders") or system is System.ERP
+def _said_otherwise(world: World, edit: Edit) -> bool:
+    """Whether a person at the desk decided the field after this edit, or keeps what was typed there from being judged."""
+    if (edit.whose, edit.field, edit.system) in world.acts.excused:
+        return True
+    return world.acts.decided_here.get((edit.whose, edit.field), -1) > world.edits.index(edit)
 
 
 def _tags(world: World, groups: Mapping[tuple[Entity, str], Group]) -> None:
@@ -276,6 +291,10 @@ def _tags(world: World, groups: Mapping[tuple[Entity, str], Group]) -> None:
             acts[edit.whose, edit.meaning[1]].add(edit.meaning[0])
     for (whose, tag), signs in acts.items():
         if whose not in world.known or len(signs) > 1 or _attribute_lost(world, whose, "tags"):
+            continue
+        if any((whose, "tags", system) in world.acts.excused for system in world.systems):
+            continue
+        if any(_said_otherwise(world, edit) for edit in world.edits if (edit.whose, edit.field) == (whose, "tags")):
             continue
         world.evaluated["I11"] += 1
         for system, things in groups[Entity.TICKET, whose].items():
