@@ -202,7 +202,11 @@ def _gone(world: World, system: System, entity: Entity, whose: str) -> bool:
 
 
 def _equal(world: World, whose: str, name: str, there: list[tuple[System, Thing]]) -> None:
-    shown = {system: people.read(system, name, thing.now.attributes) for system, thing in there}
+    shown = {
+        system: people.read(system, name, thing.now.attributes)
+        for system, thing in there
+        if (whose, name, system) not in world.acts.excused
+    }
     unfit = {
         system
         for system, held in shown.items()
@@ -215,8 +219,7 @@ def _equal(world: World, whose: str, name: str, there: list[tuple[System, Thing]
         marks = world.shelf.raw.execute("SELECT count(*) FROM parked WHERE lifted_at IS NULL").fetchone()[0]
         if not marks:
             broken(world, "I18", f"{whose} {name}: refused, and nobody is told")
-    different = {system for system in shown if (whose, name, system) in world.acts.excused}
-    fit = [(system, value) for system, value in shown.items() if system not in unfit | different]
+    fit = [(system, value) for system, value in shown.items() if system not in unfit]
     for (one, value), (other, second) in itertools.pairwise(fit):
         world.evaluated["I1"] += 1
         if not people.alike(name, value, second):
