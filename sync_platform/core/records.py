@@ -228,7 +228,7 @@ class Link:
 
     `gone` is what is known of its end: kind (deleted, archived, missing, by_us, or restored), at, run, edited (somebody
     changed the record elsewhere without knowing of the end, or after it) and judged (what followed; None: nothing yet).
-    On an active link it is a suspicion, or that it came back.
+    On an active link it is a suspicion, or that it came back. `whole_at` is when its last read by id began.
     """
 
     id: int
@@ -242,6 +242,7 @@ class Link:
     version: int | None = None
     fence: int = 0
     read_at: datetime | None = None
+    whole_at: datetime | None = None
     created_at: datetime | None = None
     unsettled: bool = False
     carry: Json = None

@@ -96,7 +96,8 @@ class RecordRow(LedgerModel, table=True):
 class LinkRow(LedgerModel, table=True):
     """record ↔ (system, external id). `record_id` is null until identified; `awaits` names a reference not linked yet.
 
-    `detail` is the priority of a read by id that is still owed (0: none, 1: updated, 2: has phone, 3: rest).
+    `detail` is the priority of a read by id that is still owed (0: none, 1: updated, 2: has phone, 3: rest), `whole_at`
+    when the last one began.
     """
 
     __tablename__ = "link"
@@ -156,6 +157,7 @@ class LinkRow(LedgerModel, table=True):
     fence: int = Field(default=0, sa_column=Column(Big, nullable=False, server_default="0"))
     read_at: datetime | None = None
     read_begun: int = Field(default=0, sa_column=Column(Big, nullable=False, server_default="0"))
+    whole_at: datetime | None = None
     born_at: datetime | None = None
     detail: int = 0
     again: bool = False

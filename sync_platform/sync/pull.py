@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, or_, select
@@ -29,6 +29,8 @@ DETAILED = {(System.GORGIAS, Entity.CUSTOMER)}
 UPDATED, HAS_MORE, REST = 1, 2, 3
 MARKERS = {System.GORGIAS: "external_id", System.HUBSPOT: "sync_id", System.ERP: "sync_marker"}
 FETCH_BATCH = 100
+# How far the clock of a system may be from ours.
+CLOCKS_APART_S = 5.0
 # Parts of a ticket that other objects hold: their stamps are those of the message or the survey, not of the ticket.
 PARTS = {"first_message", "score"}
 
@@ -297,17 +299,18 @@ def fetch(hub: Hub, system: System, entity: Entity, ids: Sequence[str], judge: J
     count = 0
     for start in range(0, len(ids), FETCH_BATCH):
         chunk = list(ids[start : start + FETCH_BATCH])
+        began_at = hub.now()
         with hub.ledger.begin() as conn:
             begun = number(conn)
         rows = vanished.traced(hub, connector, entity, list(connector.fetch(entity, chunk, lane=lane)))
         count += len(rows)
         with hub.ledger.begin() as conn:
             take(hub, conn, system, rows, judge, begun=begun)
-            _answered(conn, system, entity, chunk)
+            _answered(conn, system, entity, chunk, began_at)
     return count
 
 
-def _answered(conn: Connection, system: System, entity: Entity, ids: Sequence[str]) -> None:
+def _answered(conn: Connection, system: System, entity: Entity, ids: Sequence[str], began_at: datetime) -> None:
     conn.execute(
         sql_update(links.LINK)
         .where(
@@ -318,7 +321,7 @@ def _answered(conn: Connection, system: System, entity: Entity, ids: Sequence[st
             links.LINK.c.state != str(LinkState.BARRED),
             or_(links.LINK.c.gone.is_(None), links.LINK.c.state != str(LinkState.ACTIVE)),
         )
-        .values(again=False, detail=0)
+        .values(again=False, detail=0, whole_at=began_at)
     )
 
 
@@ -546,7 +549,10 @@ def _owe(link: Link, row: Row, newer: bool, fresh_list: bool) -> bool:
     if (row.system, row.entity) not in DETAILED or row.channel is Channel.BY_ID or row.channel is Channel.ANSWER:
         return False
     if link.id and not newer:
-        return False
+        # Not owed because the data say so, but because the stamp does not tell: the lower bound leaves it out.
+        unsure = not link.detail and not link.again and _may_hide(link, row)
+        link.again |= unsure
+        return unsure
     priority = REST if fresh_list else UPDATED
     if link.id and fresh_list and link.stamp is not None:
         priority = UPDATED
@@ -554,6 +560,18 @@ def _owe(link: Link, row: Row, newer: bool, fresh_list: bool) -> bool:
         link.detail = priority
         return True
     return False
+
+
+def _may_hide(link: Link, row: Row) -> bool:
+    """Whether an object may have been edited after its last read by id and still bear the stamp that it bore then.
+
+    A stamp to the microsecond is no edit's but its own. A coarser one covers all edits of its second (or millisecond):
+    only a read after the end of that time, by whichever clock, showed the last of them.
+    """
+    if row.stamp is None or row.stamp != link.stamp or row.stamp.microsecond % 1000:
+        return False
+    ends = row.stamp + timedelta(milliseconds=1 if row.stamp.microsecond else 1000, seconds=CLOCKS_APART_S)
+    return link.whole_at is None or link.whole_at < ends
 
 
 def _move(link: Link, row: Row, fresh: dict[str, Json], begun: int | None, now: datetime) -> None:

@@ -234,6 +234,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column(
             "read_begun", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), server_default="0", nullable=False
         ),
+        sa.Column("whole_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
         sa.Column("born_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
         sa.Column("detail", sa.Integer(), nullable=False),
         sa.Column("again", sa.Boolean(), nullable=False),
