@@ -65,6 +65,7 @@ class Word:
     link: int
     hash: str
     pre: str | None
+    value: str
     decided: int
     newest: int
     edits: int
@@ -251,7 +252,9 @@ def _heard(world: World, conn: Connection, number: int, said: str) -> None:
     for row in rows.all():
         key = (row.stage, row.system, row.entity, row.verb, row.field)
         decided = decided_of(world, row.record_id).get(row.field, 0)
-        kept.append(Word(said, key, row.record_id, row.link_id, row.hash, row.pre, decided, newest, len(world.edits)))
+        value = value_of(world, row.record_id, row.field)
+        word = Word(said, key, row.record_id, row.link_id, row.hash, row.pre, value, decided, newest, len(world.edits))
+        kept.append(word)
         world.acts.touched[row.record_id, row.field] = len(world.edits)
         world.say("  ", said, *key)
 
@@ -260,6 +263,12 @@ def decided_of(world: World, record: str) -> dict[str, int]:
     """The decisions behind a record's fields, from the bare row."""
     row = world.shelf.raw.execute("SELECT decided FROM record WHERE id = ?", (record,)).fetchone()
     return dict(json.loads(row[0] or "{}")) if row else {}
+
+
+def value_of(world: World, record: str, name: str) -> str:
+    """What a record holds in a field, as text, from the bare row."""
+    row = world.shelf.raw.execute("SELECT fields FROM record WHERE id = ?", (record,)).fetchone()
+    return json.dumps(json.loads(row[0] or "{}").get(name), sort_keys=True) if row else ""
 
 
 def _approves(world: World, plan: str) -> None:
