@@ -127,6 +127,213 @@ def _left(world: World, owners: _Owners) -> Iterator[Excuse]:
         stands = owners.holds(word.record, system, field)
         was = word.hash if word.key[0] == "claims" else word.pre
         still = field == WHOLE or (stands == was and value_of(world, word.record, field) == word.value)
+        if still:
+            yield owners.names.get(word.record, ""), OURS.get(field, field), system
+    for answer in world.acts.answers:
+        if answer.kind != "leave":
+            continue
+        last = world.shelf.raw.execute(
+            "SELECT rule FROM decision WHERE record_id = ? AND field = ? ORDER BY id DESC LIMIT 1",
+            (answer.record, answer.field),
+        ).fetchone()
+        for system in SYSTEMS if last and last[0] == "left_apart" else ():
+            yield owners.names.get(answer.record, ""), OURS.get(answer.field, answer.field), system
+
+
+def touched(world: World) -> dict[tuple[str, str], int]:
+    """(whose, field) → how many edits there were when a person last decided it, in this epoch or before."""
+    if not world.acts.touched:
+        return {}
+    owners = _Owners(world)
+    out: dict[tuple[str, str], int] = {}
+    for (record, field), edits in world.acts.touched.items():
+        key = owners.names.get(record, ""), OURS.get(field, field)
+        out[key] = max(edits, out.get(key, 0))
+    return out
+
+
+def may_write(world: World, entity: Entity, system: System, name: str) -> bool:
+    """Whether each policy of this epoch lets a system say a field."""
+    policies = world.acts.policies or [world.policy]
+    ours = people.POLICY_FIELD.get(name, name)
+    return all(system in one.entities[entity].fields[ours].writers for one in policies)
+
+
+def may_blank(world: World, entity: Entity, name: str) -> bool:
+    """Whether each policy of this epoch lets a blank win."""
+    policies = world.acts.policies or [world.policy]
+    ours = people.POLICY_FIELD.get(name, name)
+    return all(one.entities[entity].fields[ours].empty == "clear" for one in policies)
+
+
+# --- at a call ---------------------------------------------------------------------------------------------------
+
+
+def at_any_call(world: World, system: System) -> None:
+    """A call sets out: nobody said that nothing is to be done."""
+    if world.acts.playing:
+        world.evaluated["I19"] += 1
+        if world.acts.silent:
+            _broken(world, "I19", f"{system} is called in a run that began while the platform was paused")
+
+
+def at_call(world: World, system: System, change: Change) -> None:
+    """A write sets out: nobody holds it, nobody dropped it, and what an undo writes is what somebody approved."""
+    acts = world.acts
+    if not acts.playing or change.verb is Verb.ERASE:
+        return
+    raw = world.shelf.raw
+    row = raw.execute("SELECT record_id, payload, numbers FROM intent WHERE id = ?", (change.token,)).fetchone()
+    if row is None:
+        return
+    record, values, numbers = str(row[0]), json.loads(row[1])["values"], json.loads(row[2] or "{}")
+    payloads = {name: payload_hash(value) for name, value in values.items()}
+    if change.verb is not Verb.UPDATE:
+        payloads = {WHOLE: payload_hash(dict(values))}
+    for name, digest in payloads.items():
+        key = ("intents", str(system), str(change.entity), str(change.verb), name)
+        world.evaluated["I19"] += 1
+        _not_held(world, key, record, digest)
+        _not_dropped(world, key, record, digest, int(numbers.get(name, 0)))
+        _as_approved(world, key, record, digest, int(numbers.get(name, 0)))
+        _undo_as_approved(world, key, record, digest, int(numbers.get(name, 0)))
+        acts.sent.add((*key[1:], record + digest))
+
+
+Key = tuple[str, str, str, str, str]
+
+
+def _not_held(world: World, key: Key, record: str, digest: str) -> None:
+    """Under an open hold goes only what a person approved, by its hash."""
+    hold = world.shelf.raw.execute(
+        "SELECT id FROM hold WHERE state = 'open' AND stage = ? AND system = ? AND entity = ? AND verb = ? AND field = ?",
+        key,
+    ).fetchone()
+    if hold is None or not loaded(world):
+        return
+    approved = any(one.key == key and one.record == record and one.hash == digest for one in world.acts.approved)
+    if not approved and not _of_a_plan(world, key, record, digest):
+        _broken(world, "I19", f"{key} of {record} is written while it is held")
+
+
+def _of_a_plan(world: World, key: Key, record: str, digest: str) -> bool:
+    return any(
+        item["record"] == record and item["system"] == key[1] and item["payload"].get(key[4]) == digest
+        for plan in world.acts.undone.values()
+        if plan.approved
+        for item in plan.items
+    )
+
+
+def _not_dropped(world: World, key: Key, record: str, digest: str, number: int) -> None:
+    for word in world.acts.dropped:
+        if (word.key, word.record, word.hash) != (key, record, digest) or word.edits != len(world.edits):
+            continue
+        if key[4] == WHOLE or number <= word.decided:
+            _broken(world, "I19", f"{key} of {record} was dropped and is written")
+
+
+def _as_approved(world: World, key: Key, record: str, digest: str, number: int) -> None:
+    """What moved on after an approval, before it was written, is not what was approved."""
+    said = [one for one in world.acts.approved if one.key == key and one.record == record]
+    if not said or any(one.hash == digest for one in said):
+        return
+    word = said[-1]
+    system = System(key[1])
+    since = world.shelf.raw.execute(
+        "SELECT count(*) FROM decision WHERE record_id = ? AND field = ? AND id > ?", (record, key[4], word.newest)
+    ).fetchone()[0]
+    owners = _Owners(world)
+    still = owners.holds(record, system, key[4]) == word.pre
+    unsent = (*key[1:], record + word.hash) not in world.acts.sent
+    if key[4] != WHOLE and since == 1 and number > word.newest and still and unsent and word.edits >= _quiet_at(world):
+        if not _of_a_plan(world, key, record, digest):
+            _broken(world, "I19", f"{key} of {record}: another value is written than was approved")
+
+
+def _quiet_at(world: World) -> int:
+    """How many edits there were at the last quiet."""
+    return sum(1 for edit in world.edits if edit.epoch < world.epoch)
+
+
+def _undo_as_approved(world: World, key: Key, record: str, digest: str, number: int) -> None:
+    row = world.shelf.raw.execute("SELECT cause FROM decision WHERE id = ?", (number,)).fetchone()
+    if row is None or row[0] != "undo" or key[3] != Verb.UPDATE:
+        return
+    plans = [plan for plan in world.acts.undone.values() if plan.approved]
+    named = [
+        item["payload"][key[4]]
+        for plan in plans
+        for item in plan.items
+        if item["record"] == record and item["system"] == key[1] and key[4] in item["payload"]
+    ]
+    # A system that moved since the plan was carried out is owed the restored value as any other.
+    if named and digest not in named:
+        _broken(world, "I19", f"{key} of {record}: an undo writes what nobody approved")
+
+
+# --- words after a quiet -----------------------------------------------------------------------------------------
+
+
+def _rows(world: World, more: str, *values: Any) -> list[dict[str, Any]]:
+    names = (
+        "id",
+        "record_id",
+        "entity",
+        "field",
+        "value",
+        "rule",
+        "policy",
+        "winner",
+        "claims",
+        "replaced",
+        "cause",
+        "at",
+    )
+    found = world.shelf.raw.execute(f"SELECT {', '.join(names)} FROM decision WHERE {more} ORDER BY id", values)  # noqa: S608
+    out = []
+    for row in found.fetchall():
+        one = dict(zip(names, row, strict=True))
+        for name in ("value", "winner", "claims", "replaced"):
+            # A JSON column of SQLite gives a bare number back as a number.
+            one[name] = json.loads(one[name]) if isinstance(one[name], str) else one[name]
+        out.append(one)
+    return out
+
+
+def _held_is_not_judged(world: World) -> None:
+    """While a hold is open for blanks of a system's field, no such blank wins but those that were approved."""
+    holds = world.shelf.raw.execute(
+        "SELECT system, entity, field, at, closed_at FROM hold WHERE stage = 'claims'"
+    ).fetchall()
+    for one in _rows(world, "id > ? AND cause = 'change'", world.decided_before):
+        winner = one["winner"]
+        if not winner or winner["number"] != one["id"] or not blank(one["value"]) or blank(one["replaced"]):
+            continue
+        world.evaluated["I19"] += 1
+        digest = payload_hash(winner["theirs"])
+        key = ("claims", winner["system"], one["entity"], "blanked", one["field"])
+        if any((word.key, word.record, word.hash) == (key, one["record_id"], digest) for word in world.acts.approved):
+            continue
+        for system, entity, field, at, closed_at in holds:
+            same_key = (system, entity, field) == (winner["system"], one["entity"], one["field"])
+            if same_key and at < one["at"] and (closed_at is None or closed_at > one["at"]):
+                _broken(world, "I19", f"{field} of {one['record_id']}: a blank of {system} won while it was held")
+
+
+def _dropped_is_not_judged(world: World) -> None:
+    """A blank that was dropped never wins afterwards, unless somebody typed there since."""
+    for word in world.acts.dropped:
+        if word.key[0] != "claims" or word.newest < world.decided_before:
+            continue
+        system, field = System(word.key[1]), word.key[4]
+        world.evaluated["I19"] += 1
+        thing = _Owners(world).things.get((word.record, system))
+        names = people.attributes_for(system, OURS.get(field, field)) if thing and _plain(field) else ()
+        edited = any(
+            set(names) & version.touched and version.by == "person" and _since(world, thing, version, word)
+            for version in (thing.versions if thing else ())
+        )
         if edited or not names:
             continue
         for one in _rows(world, "id > ? AND record_id = ? AND field = ?", word.newest, word.record, field):

@@ -489,11 +489,9 @@ STEPS: dict[str, Callable[..., None]] = {
 def opening(rng: random.Random) -> list[Step]:
     """How tight the brake is in a story, and which fields are for people to decide."""
     out: list[Step] = [["operators", rng.choice((1, 2, 3, 5)), rng.choice((60, 300, 900))]]
-    for entity in ENTITIES:
-        if rng.random() < 0.6:
-            out.append(
-                ["rule", str(entity), rng.choice(CHANGEABLE[entity]), "review", "keep", [str(s) for s in SYSTEMS]]
-            )
+    asked = [entity for entity in ENTITIES if rng.random() < 0.6]
+    everybody = [str(system) for system in SYSTEMS]
+    out += [["rule", str(one), rng.choice(CHANGEABLE[one]), "review", "keep", everybody] for one in asked]
     return out
 
 
