@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 WHOLE = "*"
 OURS = {theirs: ours for ours, theirs in people.POLICY_FIELD.items()}
-# Decisions that say something beside the value of their field.
-BESIDE = ("link", "unlink", "overtaken")
+# Says what was not judged, beside the value that the record had.
+OVERTAKEN = "overtaken"
 SET_FIELDS = ("tags", "customer")
 
 Excuse = tuple[str, str, System]
@@ -206,7 +206,8 @@ Key = tuple[str, str, str, str, str]
 def _not_held(world: World, key: Key, record: str, digest: str) -> None:
     """Under an open hold goes only what a person approved, by its hash."""
     hold = world.shelf.raw.execute(
-        "SELECT id FROM hold WHERE state = 'open' AND stage = ? AND system = ? AND entity = ? AND verb = ? AND field = ?",
+        "SELECT id FROM hold"
+        " WHERE state = 'open' AND stage = ? AND system = ? AND entity = ? AND verb = ? AND field = ?",
         key,
     ).fetchone()
     if hold is None or not loaded(world):
@@ -246,9 +247,9 @@ def _as_approved(world: World, key: Key, record: str, digest: str, number: int) 
     owners = _Owners(world)
     still = owners.holds(record, system, key[4]) == word.pre
     unsent = (*key[1:], record + word.hash) not in world.acts.sent
-    if key[4] != WHOLE and since == 1 and number > word.newest and still and unsent and word.edits >= _quiet_at(world):
-        if not _of_a_plan(world, key, record, digest):
-            _broken(world, "I19", f"{key} of {record}: another value is written than was approved")
+    moved = key[4] != WHOLE and since == 1 and number > word.newest and word.edits >= _quiet_at(world)
+    if moved and still and unsent and not _of_a_plan(world, key, record, digest):
+        _broken(world, "I19", f"{key} of {record}: another value is written than was approved")
 
 
 def _quiet_at(world: World) -> int:
@@ -290,7 +291,8 @@ def _rows(world: World, more: str, *values: Any) -> list[dict[str, Any]]:
         "cause",
         "at",
     )
-    found = world.shelf.raw.execute(f"SELECT {', '.join(names)} FROM decision WHERE {more} ORDER BY id", values)  # noqa: S608
+    statement = f"SELECT {', '.join(names)} FROM decision WHERE {more} ORDER BY id"  # noqa: S608
+    found = world.shelf.raw.execute(statement, values)
     out = []
     for row in found.fetchall():
         one = dict(zip(names, row, strict=True))
@@ -400,6 +402,8 @@ def _undone(world: World) -> None:
         refused = {(one["record"], one["field"]) for one in json.loads(row[1])["refused"]}
         for item in plan.items:
             for name in item["fields"]:
+                if item["record"] in owners.names:
+                    _edited_since(world, plan, item, name, owners, excuses)
                 if (item["record"], name) not in refused and item["record"] in owners.names:
                     _restored(world, plan, item, name, owners, excuses, words)
 
@@ -439,6 +443,37 @@ def _restored(
             _broken(world, "I21", f"{whose} {name}: undone, {system} held {was!r} and shows {shown!r}")
 
 
+def _edited_since(
+    world: World, plan: Undone, item: Mapping[str, Any], field: str, owners: _Owners, excuses: set[Excuse]
+) -> None:
+    """What somebody alone typed after the plan was drawn up is what everybody shows, whatever was approved later."""
+    whose, name = owners.names[item["record"]], OURS.get(field, field)
+    later = [edit for edit in world.edits[plan.edits :] if (edit.whose, edit.field) == (whose, name)]
+    entity = Entity(item["entity"])
+    if plan.epoch != world.epoch or not later or (whose, name) not in plan.level or name in ("tags", "status"):
+        return
+    last = later[-1]
+    if len({edit.system for edit in later}) > 1 or not may_write(world, entity, last.system, name):
+        return
+    others = [one for one in world.acts.undone.values() if one.approved and _names(one, item["record"], field)]
+    if len(others) > 1 or world.acts.touched.get((item["record"], field), 0) > plan.edits:
+        return
+    if last.meaning is None or (whose, name) in world.stuck or world.ends.of(whose, entity):
+        return
+    if any((world.epoch, whose, one) in world.overwritten for s in SYSTEMS for one in _attributes(s, name)):
+        return
+    if (whose, name, last.system) in excuses:
+        return
+    for system in SYSTEMS:
+        thing = owners.things.get((item["record"], system))
+        if thing is None or not thing.live or (whose, name, system) in excuses:
+            continue
+        shown = people.read(system, name, thing.now.attributes)
+        world.evaluated["I21"] += 1
+        if not people.refused(system, name, last.meaning) and not people.alike(name, shown, last.meaning):
+            _broken(world, "I21", f"{whose} {name}: undone over {last.meaning!r}, {system} shows {shown!r}")
+
+
 def _names(plan: Undone, record: str, field: str) -> bool:
     return any(item["record"] == record and field in item["fields"] for item in plan.items)
 
@@ -455,10 +490,10 @@ def _replayed(world: World) -> None:
     state: dict[tuple[str, str], Json] = {}
     rows = _rows(world, "1 = 1")
     for one in rows:
-        if one["field"] == WHOLE:
-            if one["cause"] in ("birth", "first_link") and isinstance(one["value"], dict):
-                state |= {(one["record_id"], name): value for name, value in one["value"].items()}
-        elif one["rule"] not in BESIDE[2:]:
+        born = one["field"] == WHOLE and one["cause"] in ("birth", "first_link") and isinstance(one["value"], dict)
+        if born:
+            state |= {(one["record_id"], name): value for name, value in one["value"].items()}
+        elif one["field"] != WHOLE and one["rule"] != OVERTAKEN:
             state[one["record_id"], one["field"]] = one["value"]
     for record, tombstone, fields in world.shelf.raw.execute("SELECT id, tombstone, fields FROM record").fetchall():
         for name, value in json.loads(fields or "{}").items():

@@ -83,6 +83,8 @@ class Undone:
     epoch: int
     policy: str
     before: Mapping[tuple[str, str, System], Json]
+    # What every system showed alike, and had been read, when the plan was drawn up.
+    level: frozenset[tuple[str, str]]
     approved: bool = False
     checked: bool = False
 
@@ -153,11 +155,12 @@ def begin(world: World, absolute: int, window_s: int) -> None:
     """Operators take part from here on, and the brake is this tight."""
     acts = world.acts
     acts.playing = True
-    world.policy = _with_brake(world.policy, absolute, window_s)
+    world.policy = with_brake(world.policy, absolute, window_s)
     _remember(world)
 
 
-def _with_brake(policy: Policy, absolute: int, window_s: int) -> Policy:
+def with_brake(policy: Policy, absolute: int, window_s: int) -> Policy:
+    """A policy that differs in how much may change without a person."""
     entities = {
         entity: replace(one, brake=replace(one.brake, absolute=absolute, share=0.0, window_s=float(window_s)))
         for entity, one in policy.entities.items()
@@ -276,7 +279,9 @@ def _approves(world: World, plan: str) -> None:
     found.approved = True
     for item in found.items:
         for name in item["fields"]:
-            world.acts.touched[item["record"], name] = len(world.edits)
+            world.acts.touched[item["record"], name] = max(
+                found.edits, world.acts.touched.get((item["record"], name), 0)
+            )
 
 
 # --- undo --------------------------------------------------------------------------------------------------------
@@ -305,9 +310,25 @@ def undo_(world: World, kind: str, which: int) -> None:
             world.epoch,
             world.policy.hash,
             dict(world.acts.shown),
+            _level(world),
         )
 
     _act(world, work)
+
+
+def _level(world: World) -> frozenset[tuple[str, str]]:
+    shown: dict[tuple[str, str], list[Json]] = {}
+    unread: set[tuple[str, str]] = set()
+    for one in standing(world.systems):
+        for name in people.FIELDS[one.thing.entity]:
+            key = one.whose, name
+            shown.setdefault(key, []).append(people.read(one.system, name, one.thing.now.attributes))
+            for attribute in people.attributes_for(one.system, name):
+                last = max((p for p, v in enumerate(one.thing.versions) if attribute in v.touched), default=-1)
+                if one.thing.shown.get(attribute, -1) < last:
+                    unread.add(key)
+    level = {key for key, found in shown.items() if all(people.alike(key[1], found[0], one) for one in found)}
+    return frozenset(level - unread)
 
 
 def _what(world: World, conn: Connection, kind: str, which: int) -> str | None:
@@ -467,7 +488,19 @@ def burst(world: World, system: str, entity: str, field_number: int, number: int
         world.on_edit(system, entity, which, field_number, number if number % 11 == 0 else number + which)
 
 
+def quarrel(world: World, one: str, other: str, entity: str, which: int, number: int) -> None:
+    """Two people edit the field of one record about which a person is to decide."""
+    names = people.FIELDS[Entity(entity)]
+    asked = [name for name in names if people.POLICY_FIELD.get(name, name) in world.acts.reviewable]
+    field_number = names.index(asked[0] if asked else names[0])
+    world.on_edit(one, entity, which, field_number, number)
+    for turn, thing in enumerate(world.systems[System(other)].living(Entity(entity))):
+        if people.whose(thing.entity, System(other), thing.now.attributes) == world.edits[-1].whose:
+            world.on_edit(other, entity, turn, field_number, number + 3)
+
+
 STEPS: dict[str, Callable[..., None]] = {
+    "quarrel": quarrel,
     "operators": begin,
     "approve": approve,
     "drop": drop,
@@ -522,15 +555,14 @@ def knot(rng: random.Random, kind: str, turn: int) -> list[Step]:
         blanked = 110 + 11 * (turn % 40)
         number = rng.choice((blanked, blanked, number))
         said: list[Step] = [[rng.choice(("approve", "drop")), rng.randrange(20)]] if rng.random() < 0.6 else []
-        edit: list[Step] = [["edit", other, entity, which, name, number + 5]] if rng.random() < 0.4 else []
         # Few fields, so that bursts meet under one key of the brake.
         few = rng.choice((0, 2, 3, 1))
-        return [["burst", one, entity, few, number, rng.randint(2, 4)], ["cycle"], *edit, *said, ["cycle"]]
+        edit: list[Step] = [["edit", one, entity, which, few, number + 50]] if rng.random() < 0.4 else []
+        return [["burst", one, entity, few, number, rng.randint(2, 4)], ["cycle"], *said, *edit, ["cycle"]]
     if kind == "quarrel":
-        first: Step = ["edit", one, entity, which, name, number]
-        steps: list[Step] = [first, ["edit", other, entity, which, name, number + 3], ["cycle"]]
-        again: list[Step] = [["edit", other, entity, which, name, number + 4]] if rng.random() < 0.4 else []
-        return [*steps, ["resolve", 0, rng.randrange(5)], *again, ["cycle"]]
+        steps: list[Step] = [["quarrel", one, other, entity, which, number], ["cycle"]]
+        again: list[Step] = [["quarrel", other, one, entity, which, number + 5]] if rng.random() < 0.4 else []
+        return [*steps, ["resolve", rng.randrange(2), rng.randrange(5)], *again, ["cycle"]]
     undone: Step = ["undo", rng.choice(("record", "record", "decision", "run")), rng.randrange(6)]
     after = rng.choice(([], [], [["edit", other, entity, which, name, number + 9]]))
     seen = rng.choice(([], [["cycle"]]))

@@ -17,6 +17,7 @@ from sync_platform.core import identity, merge
 from sync_platform.core.records import Entity, IntentState, Link, Row, System
 from sync_platform.core.scene import Scene
 from sync_platform.ledger import links, outbox
+from sync_platform.simulation import planted_acts
 from sync_platform.simulation.systems import SimulatedSystem
 from sync_platform.sync import pull, push, reconcile, settle
 
@@ -249,5 +250,6 @@ _ALL = (
     _of("sent_not_written_down", "I10", (outbox, "mark_sent", _nothing)),
     _of("written_without_a_decision", "I10", (outbox, "replace_planned", _without_numbers)),
     _of("written_beyond_the_intent", "I11", (push, "_change", _neighbour_too)),
+    *(_of(*fault) for fault in planted_acts.FAULTS),
 )
 PLANTS: Mapping[str, Plant] = MappingProxyType({plant.name: plant for plant in _ALL})

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from sync_platform.core.records import ENTITIES, SYSTEMS
-from sync_platform.simulation import endings, operators
+from sync_platform.simulation import endings, operators, orders
 from sync_platform.simulation.world import Step
 
 FAULTS = (
@@ -68,7 +68,8 @@ def draw(seed: int, steps: int) -> list[Step]:
             if kind in ("race", "loss", "birth", "end", "join", *operators.KNOTS)
             else [[kind, *_details(rng, kind, len(turns))]]
         )
-    return [*out, *turns[:steps], ["quiet"], *([["clear"], ["quiet"]] if acted else [])]
+    turns = orders.added(rng, seed, turns[:steps])
+    return [*out, *turns, ["quiet"], *([["clear"], ["quiet"]] if acted else [])]
 
 
 def _knot(rng: random.Random, kind: str, turn: int) -> list[Step]:

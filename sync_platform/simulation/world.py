@@ -21,7 +21,7 @@ from sync_platform.core.policy import Policy
 from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, Json, System
 from sync_platform.errors import AnotherCycleRuns, RateLimited, SyncError, Unavailable
 from sync_platform.ledger.database import set_meta
-from sync_platform.simulation import endings, invariants, invariants_acts, invariants_endings, operators, people
+from sync_platform.simulation import endings, invariants, invariants_acts, invariants_endings, operators, orders, people
 from sync_platform.simulation.shelf import Shelf
 from sync_platform.simulation.systems import SimulatedSystem, Thing, View
 from sync_platform.simulation.truth import Edit, Violation, standing
@@ -82,6 +82,7 @@ class World:
     tick: int = 0
     ends: endings.Ends = field(default_factory=endings.Ends)
     acts: operators.Acts = field(default_factory=operators.Acts)
+    pace: orders.Pace = field(default_factory=orders.Pace)
 
     def __post_init__(self) -> None:
         self.systems = {system: SimulatedSystem(system, self) for system in SYSTEMS}
@@ -123,6 +124,8 @@ class World:
             raise RateLimited("slow down", system=str(system), wait_s=1.0)
         if self._strikes("second_run"):
             self._second_run()
+        orders.spend(self, system, kind)
+        orders.arrives(self, system)
 
     def called(self, system: System, kind: str) -> None:
         """An answer comes back."""
@@ -245,7 +248,7 @@ class World:
         kind, *rest = step
         self.say(*step)
         self.tick += 1
-        steps = endings.STEPS | operators.STEPS
+        steps = endings.STEPS | operators.STEPS | orders.STEPS
         if kind in steps:
             steps[kind](self, *rest)
         else:
