@@ -433,6 +433,8 @@ def _winners(world: World, ledger: _Tables) -> None:
             elif any(one in world.unanswered and winner["theirs"] not in world.sent.get(one, []) for one in at):
                 # The answer was lost and the system spells it otherwise: nobody can tell that from an edit.
                 world.events["respelt_unanswered"] += 1
+            elif thing.made_by == "us" and any(_respelt_at_birth(world, one, winner["theirs"]) for one in at):
+                world.events["respelt_unanswered"] += 1
             else:
                 broken(world, "I6", f"{system} {entity} {link[4]}: our own {one['field']} won over another's")
         flips[one["record_id"], one["field"]] += 1
@@ -443,6 +445,13 @@ def _winners(world: World, ledger: _Tables) -> None:
     for (record, name), count in flips.items():
         if count > FLIPS_MAX + typed[name]:
             broken(world, "I6", f"{record} {name}: decided {count} times")
+
+
+def _respelt_at_birth(world: World, at: tuple[System, Entity, str, str], theirs: Json) -> bool:
+    """Whether a create whose answer was lost carried this value in another spelling; it had no id yet."""
+    unborn = (at[0], at[1], "", at[3])
+    sent = [str(one).casefold() for one in world.sent.get(unborn, ()) if one != theirs]
+    return unborn in world.unanswered and str(theirs).casefold() in sent
 
 
 # --- the ledger knows what is there (I7, I8) ---------------------------------------------------------------------

@@ -48,9 +48,9 @@ WEIGHTS = {
     "mark": 1,
     "rule": 2,
     "burst": 4,
-    "revert": 3,
+    "revert": 5,
     "quarrel": 4,
-    "halt": 1,
+    "halt": 3,
 }
 KNOTS = ("revert", "quarrel", "halt", "burst")
 
@@ -499,7 +499,19 @@ def quarrel(world: World, one: str, other: str, entity: str, which: int, number:
             world.on_edit(other, entity, turn, field_number, number + 3)
 
 
+def same(world: World, system: str, number: int) -> None:
+    """Somebody edits there what was edited last."""
+    if not world.edits:
+        return
+    last, at = world.edits[-1], System(system)
+    for turn, thing in enumerate(world.systems[at].living(last.entity)):
+        if people.whose(thing.entity, at, thing.now.attributes) == last.whose:
+            field_number = people.FIELDS[last.entity].index(last.field)
+            world.on_edit(system, str(last.entity), turn, field_number, number)
+
+
 STEPS: dict[str, Callable[..., None]] = {
+    "same": same,
     "quarrel": quarrel,
     "operators": begin,
     "approve": approve,
@@ -557,15 +569,15 @@ def knot(rng: random.Random, kind: str, turn: int) -> list[Step]:
         said: list[Step] = [[rng.choice(("approve", "drop")), rng.randrange(20)]] if rng.random() < 0.6 else []
         # Few fields, so that bursts meet under one key of the brake.
         few = rng.choice((0, 2, 3, 1))
-        edit: list[Step] = [["edit", one, entity, which, few, number + 50]] if rng.random() < 0.4 else []
+        edit: list[Step] = [["same", one, number + 51]] if rng.random() < 0.5 else []
         return [["burst", one, entity, few, number, rng.randint(2, 4)], ["cycle"], *said, *edit, ["cycle"]]
     if kind == "quarrel":
         steps: list[Step] = [["quarrel", one, other, entity, which, number], ["cycle"]]
         again: list[Step] = [["quarrel", other, one, entity, which, number + 5]] if rng.random() < 0.4 else []
         return [*steps, ["resolve", rng.randrange(2), rng.randrange(5)], *again, ["cycle"]]
     undone: Step = ["undo", rng.choice(("record", "record", "decision", "run")), rng.randrange(6)]
-    after = rng.choice(([], [], [["edit", other, entity, which, name, number + 9]]))
-    seen = rng.choice(([], [["cycle"]]))
+    after: list[Step] = [["same", other, number + 9]] if rng.random() < 0.5 else []
+    seen: list[Step] = [["cycle"]] if rng.random() < 0.5 else []
     return [
         ["quiet"],
         ["edit", one, entity, which, name, number],
