@@ -562,7 +562,14 @@ def knot(rng: random.Random, kind: str, turn: int) -> list[Step]:
     entity = str(rng.choice(ENTITIES))
     which, name, number = rng.randrange(3), rng.randrange(60), 100 + turn * 7
     if kind == "halt":
-        return [["edit", one, entity, which, name, number], ["pause"], ["cycle"], ["push", other, entity], ["resume"]]
+        return [
+            ["edit", one, entity, which, name, number],
+            ["pause"],
+            ["wait", 31],
+            ["cycle"],
+            ["push", other, entity],
+            ["resume"],
+        ]
     if kind == "burst":
         blanked = 110 + 11 * (turn % 40)
         number = rng.choice((blanked, blanked, number))
@@ -577,7 +584,8 @@ def knot(rng: random.Random, kind: str, turn: int) -> list[Step]:
         return [*steps, ["resolve", rng.randrange(2), rng.randrange(5)], *again, ["cycle"]]
     undone: Step = ["undo", rng.choice(("record", "record", "decision", "run")), rng.randrange(6)]
     after: list[Step] = [["same", other, number + 9]] if rng.random() < 0.5 else []
-    seen: list[Step] = [["cycle"]] if rng.random() < 0.5 else []
+    seen: list[Step] = [["wait", 31], ["cycle"]] if rng.random() < 0.5 else []
+    more: list[Step] = [["cycle"], ["approve", 1]] if rng.random() < 0.5 else []
     return [
         ["quiet"],
         ["edit", one, entity, which, name, number],
@@ -586,7 +594,7 @@ def knot(rng: random.Random, kind: str, turn: int) -> list[Step]:
         *after,
         *seen,
         ["approve", 0],
-        *([["cycle"], ["approve", 1]] if rng.random() < 0.5 else []),
+        *more,
     ]
 
 

@@ -20,7 +20,7 @@ from sync_platform.core.records import ENTITIES, SYSTEMS, Json, Lane, System
 from sync_platform.errors import RateLimited
 from sync_platform.ledger.budget import Budget
 from sync_platform.simulation import people
-from sync_platform.simulation.operators import with_brake
+from sync_platform.simulation.operators import same, with_brake
 from sync_platform.simulation.truth import Violation, standing
 
 if TYPE_CHECKING:
@@ -54,7 +54,11 @@ def orders(world: World, edits: Sequence[Step], ways: Sequence[Sequence[Step]]) 
     world.fault = None
     policy, world.policy = world.policy, with_brake(world.policy, 1000, 3600)
     for edit in edits:
-        world.on_edit(*edit)
+        # The first names an object and a field; the others are about the same, in other systems.
+        if len(edit) > 2:
+            world.on_edit(*edit)
+        else:
+            same(world, *edit)
         world.on_wait(1)
     ends: list[Settled] = []
     with closing(sqlite3.connect(":memory:")) as kept:
@@ -101,11 +105,10 @@ def _alike(world: World, ends: Sequence[Settled]) -> None:
 def drawn(rng: random.Random, turn: int) -> list[Step]:
     """A few edits of one field or two in several systems, and two ways of delivering them."""
     entity = str(rng.choice(ENTITIES))
-    which, names = rng.randrange(3), [rng.randrange(60) for _ in range(2)]
-    edits: list[Step] = [
-        [str(system), entity, which, rng.choice(names), 100 + turn * 7 + number * 3]
-        for number, system in enumerate(rng.choices(SYSTEMS, k=rng.randint(2, 4)))
-    ]
+    one, *others = (str(system) for system in rng.sample(SYSTEMS, 3))
+    number = 100 + turn * 7
+    edits: list[Step] = [[one, entity, rng.randrange(3), rng.randrange(60), number]]
+    edits += [[other, number + 3 * place] for place, other in enumerate(others[: rng.randint(1, 2)], 1)]
     return [["quiet"], ["orders", edits, [_way(rng, entity), _way(rng, entity)]], ["quiet"]]
 
 
@@ -164,7 +167,7 @@ def spend(world: World, system: System, kind: str) -> None:
         try:
             meter.spend([WINDOW], lane=Lane.INTERACTIVE if kind == "write" else Lane.DELTA, purpose=kind)
         except RateLimited as wait:
-            world.now_at += timedelta(seconds=wait.wait_s + 0.001)
+            world.now_at += timedelta(seconds=(wait.wait_s or 0.0) + 0.001)
         else:
             return
     broken(world, "I17", f"the budget of {system} lets nothing go")
