@@ -463,4 +463,4 @@ def epoch(ledger: Ledger) -> Callable[[Connection], float]:
     if ledger.postgres:
         statement = text("SELECT extract(epoch FROM clock_timestamp())::float8")
         return lambda conn: float(conn.execute(statement).scalar_one())
-    return lambda _conn: time.time()
+    return lambda conn: ledger.now(conn).timestamp()

@@ -17,6 +17,7 @@ from sync_platform.core import endings, identity, merge
 from sync_platform.core.records import Entity, Evidence, IntentState, Link, LinkState, Row, System
 from sync_platform.core.scene import Scene
 from sync_platform.ledger import erasure, links, outbox
+from sync_platform.simulation import planted_acts
 from sync_platform.simulation.systems import SimulatedSystem
 from sync_platform.sync import endings as ends
 from sync_platform.sync import merges, pull, push, reconcile, settle
@@ -263,6 +264,7 @@ _ALL = (
     _of("sent_not_written_down", "I10", (outbox, "mark_sent", _nothing)),
     _of("written_without_a_decision", "I10", (outbox, "replace_planned", _without_numbers)),
     _of("written_beyond_the_intent", "I11", (push, "_change", _neighbour_too)),
+    *(_of(*fault) for fault in planted_acts.FAULTS),
 )
 
 

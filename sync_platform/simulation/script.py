@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from sync_platform.core.records import ENTITIES, SYSTEMS
-from sync_platform.simulation import endings
+from sync_platform.simulation import endings, operators, orders
 from sync_platform.simulation.world import Step
 
 FAULTS = (
@@ -56,19 +56,26 @@ def draw(seed: int, steps: int) -> list[Step]:
         out.append(["quiet"])
     out = [*endings.policy_of(rng), *out]
     kinds = WEIGHTS | endings.WEIGHTS
+    acted = operators.take_part(seed)
+    if acted:
+        out = [*operators.opening(rng), *out]
+        kinds |= operators.WEIGHTS
     turns: list[Step] = []
     while len(turns) < steps:
         kind = rng.choices(list(kinds), list(kinds.values()))[0]
         turns += (
             _knot(rng, kind, len(turns))
-            if kind in ("race", "loss", "birth", "end", "join")
+            if kind in ("race", "loss", "birth", "end", "join", *operators.KNOTS)
             else [[kind, *_details(rng, kind, len(turns))]]
         )
-    return [*out, *turns[:steps], ["quiet"]]
+    turns = orders.added(rng, seed, turns[:steps])
+    return [*out, *turns, ["quiet"], *([["clear"], ["quiet"]] if acted else [])]
 
 
 def _knot(rng: random.Random, kind: str, turn: int) -> list[Step]:
     """Steps that are worth most together: an edit that is on its way while its target is edited, or is lost there."""
+    if kind in operators.KNOTS:
+        return operators.knot(rng, kind, turn)
     if kind in ("end", "join"):
         return endings.knot(rng, kind, turn, LOSSES)
     one, other = (str(system) for system in rng.sample(SYSTEMS, 2))
@@ -94,6 +101,8 @@ def _knot(rng: random.Random, kind: str, turn: int) -> list[Step]:
 def _details(rng: random.Random, kind: str, turn: int) -> list[object]:
     system, entity = str(rng.choice(SYSTEMS)), str(rng.choice(ENTITIES))
     big = rng.randrange(1000)
+    if kind in operators.WEIGHTS:
+        return operators.details(rng, kind, big)
     if kind in endings.WEIGHTS:
         return endings.details(rng, kind, big)
     made: dict[str, Callable[[], list[object]]] = {

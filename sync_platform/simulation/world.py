@@ -21,7 +21,7 @@ from sync_platform.core.policy import Policy
 from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, Json, System
 from sync_platform.errors import AnotherCycleRuns, RateLimited, SyncError, Unavailable
 from sync_platform.ledger.database import set_meta
-from sync_platform.simulation import endings, invariants, invariants_endings, people
+from sync_platform.simulation import endings, invariants, invariants_acts, invariants_endings, operators, orders, people
 from sync_platform.simulation.shelf import Shelf
 from sync_platform.simulation.systems import SimulatedSystem, Thing, View
 from sync_platform.simulation.truth import Edit, Violation, standing
@@ -81,6 +81,8 @@ class World:
     # Steps and calls so far: what was before what, where the clock stands still.
     tick: int = 0
     ends: endings.Ends = field(default_factory=endings.Ends)
+    acts: operators.Acts = field(default_factory=operators.Acts)
+    pace: orders.Pace = field(default_factory=orders.Pace)
 
     def __post_init__(self) -> None:
         self.systems = {system: SimulatedSystem(system, self) for system in SYSTEMS}
@@ -122,6 +124,8 @@ class World:
             raise RateLimited("slow down", system=str(system), wait_s=1.0)
         if self._strikes("second_run"):
             self._second_run()
+        orders.spend(self, system, kind)
+        orders.arrives(self, system)
 
     def called(self, system: System, kind: str) -> None:
         """An answer comes back."""
@@ -200,11 +204,16 @@ class World:
             timing=Timing(),
             clock=lambda: self.now_at,
             keep_out=keep_out.load(ledger, endings.KEY) if self.ends.hidden() else None,
-            new_id=lambda: uuid.UUID(int=self.ids.getrandbits(128), version=4).hex,
+            new_id=self.new_id,
         )
+
+    def new_id(self) -> str:
+        """A name for something new; the same seed gives the same names."""
+        return uuid.UUID(int=self.ids.getrandbits(128), version=4).hex
 
     def engine(self, work: Callable[[], None]) -> None:
         """Let a process work; how it ends is part of the story."""
+        self.acts.silent = False
         try:
             work()
         except Died:
@@ -220,10 +229,13 @@ class World:
 
     def _cycle(self, *, full: bool = False) -> None:
         hub = self.hub()
+        if not operators.goes_on(self, hub):
+            return
         for entity in ENTITIES:
             for system in SYSTEMS:
                 self._pull(hub, system, entity, full=full)
         for entity in ENTITIES:
+            operators.take_up(self, hub)
             reconcile.reconcile(hub, entity)
         for entity in ENTITIES:
             for system in SYSTEMS:
@@ -239,8 +251,9 @@ class World:
         kind, *rest = step
         self.say(*step)
         self.tick += 1
-        if kind in endings.STEPS:
-            endings.STEPS[kind](self, *rest)
+        steps = endings.STEPS | operators.STEPS | orders.STEPS
+        if kind in steps:
+            steps[kind](self, *rest)
         else:
             getattr(self, f"on_{kind}")(*rest)
         invariants_endings.after_step(self)
@@ -267,19 +280,30 @@ class World:
     def on_pull(self, system: str, entity: str) -> None:
         """Read one system."""
         self.events["pull"] += 1
-        self.engine(lambda: self._pull(self.hub(), System(system), Entity(entity)))
+        self._read(System(system), Entity(entity), full=False)
 
     def on_sweep(self, system: str, entity: str) -> None:
         """Read one system in full."""
         self.events["sweep"] += 1
-        self.engine(lambda: self._pull(self.hub(), System(system), Entity(entity), full=True))
+        self._read(System(system), Entity(entity), full=True)
+
+    def _read(self, system: System, entity: Entity, *, full: bool) -> None:
+        def work() -> None:
+            hub = self.hub()
+            if operators.goes_on(self, hub):
+                self._pull(hub, system, entity, full=full)
+
+        self.engine(work)
 
     def on_reconcile(self, entity: str) -> None:
         """Judge what is dirty."""
         self.events["reconcile"] += 1
 
         def work() -> None:
-            reconcile.reconcile(self.hub(), Entity(entity))
+            hub = self.hub()
+            if operators.goes_on(self, hub):
+                operators.take_up(self, hub)
+                reconcile.reconcile(hub, Entity(entity))
 
         self.engine(work)
 
@@ -288,7 +312,9 @@ class World:
         self.events["push"] += 1
 
         def work() -> None:
-            push.push(self.hub(), System(system), Entity(entity))
+            hub = self.hub()
+            if operators.goes_on(self, hub):
+                push.push(hub, System(system), Entity(entity))
 
         self.engine(work)
 
@@ -350,8 +376,10 @@ class World:
 
     def on_quiet(self) -> None:
         """Nobody edits, everything answers: rounds until nothing moves, then the invariants."""
+        operators.resume(self)
         self.quiet()
         invariants.check(self)
+        operators.remember_shown(self)
         self.epoch += 1
         self.known = {one.whose for one in standing(self.systems)}
 
@@ -436,6 +464,7 @@ class World:
             self.flight.add(at)
         invariants.at_call(self, system, change)
         invariants_endings.at_call(self, system, change)
+        invariants_acts.at_call(self, system, change)
 
 
 def _newborn(system: System, number: int, place: int) -> dict[str, Json]:

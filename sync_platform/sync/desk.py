@@ -121,21 +121,36 @@ def resolve(
     The answer holds for the claims that the review shows now: when they move before it is taken up, it is asked again.
     """
     with at_desk(settings) as hub, hub.ledger.begin() as conn:
-        row = _open_review(conn, number)
-        record = links.records_by_id(conn, [row.record_id])[row.record_id]
-        claims = tuple(record.reviews.get(row.field, ()))
-        if choose is not None:
-            said = Answer(CHOOSE, claims, system=_claimant(choose, claims))
-        elif value is not None:
-            said = Answer(VALUE, claims, value=_read_value(hub, conn, record, row.field, value, claims))
-        elif drop:
-            said = Answer(LEAVE, claims)
-        else:
-            raise BadInput("an answer chooses a system, gives a value or drops the question")
-        asks.answer(conn, number, said)
-        asks.add_act(conn, f"resolve:{said.kind}", f"review:{number}", who=who, why=why, at=hub.now())
-        links.mark_dirty(conn, [row.record_id])
-        return {"review": number, "record": row.record_id, "field": row.field, "answered": said.kind}
+        return resolve_in(hub, conn, number, choose=choose, value=value, drop=drop, who=who, why=why)
+
+
+def resolve_in(
+    hub: Hub,
+    conn: Connection,
+    number: int,
+    *,
+    choose: str | None = None,
+    value: str | None = None,
+    drop: bool = False,
+    who: str = "",
+    why: str | None = None,
+) -> dict[str, Any]:
+    """The answer itself, in the caller's transaction. Raises as `resolve`."""
+    row = _open_review(conn, number)
+    record = links.records_by_id(conn, [row.record_id])[row.record_id]
+    claims = tuple(record.reviews.get(row.field, ()))
+    if choose is not None:
+        said = Answer(CHOOSE, claims, system=_claimant(choose, claims))
+    elif value is not None:
+        said = Answer(VALUE, claims, value=_read_value(hub, conn, record, row.field, value, claims))
+    elif drop:
+        said = Answer(LEAVE, claims)
+    else:
+        raise BadInput("an answer chooses a system, gives a value or drops the question")
+    asks.answer(conn, number, said)
+    asks.add_act(conn, f"resolve:{said.kind}", f"review:{number}", who=who, why=why, at=hub.now())
+    links.mark_dirty(conn, [row.record_id])
+    return {"review": number, "record": row.record_id, "field": row.field, "answered": said.kind}
 
 
 def kind_of(settings: Settings, number: int) -> str:
@@ -279,17 +294,24 @@ def drop(settings: Settings, number: int, *, who: str = "", why: str | None = No
 
 def _act(settings: Settings, number: int, verb: str, who: str, why: str | None) -> dict[str, Any]:
     with at_desk(settings) as hub, hub.ledger.begin() as conn:
-        row = asks.parked_mark(conn, number)
-        if row is None:
-            raise _no_mark(number)
-        if row.lifted_at is not None:
-            raise Rejected(f"mark {number} is lifted already", remedy="Nothing is left to do.")
-        now = hub.now()
-        asks.mark_parked(conn, number, **({"retry_at": now} if verb == "retry" else {"dropped_at": now}))
-        asks.add_act(conn, verb, f"parked:{number}", who=who, why=why, at=now)
-        if row.record_id is not None and verb == "retry":
-            links.mark_dirty(conn, [row.record_id])
-        return {"parked": number, "record": row.record_id, "field": row.field, "done": verb}
+        return act_in(hub, conn, number, verb, who=who, why=why)
+
+
+def act_in(
+    hub: Hub, conn: Connection, number: int, verb: str, *, who: str = "", why: str | None = None
+) -> dict[str, Any]:
+    """Retry or drop a mark, in the caller's transaction. Raises NotFound and Rejected."""
+    row = asks.parked_mark(conn, number)
+    if row is None:
+        raise _no_mark(number)
+    if row.lifted_at is not None:
+        raise Rejected(f"mark {number} is lifted already", remedy="Nothing is left to do.")
+    now = hub.now()
+    asks.mark_parked(conn, number, **({"retry_at": now} if verb == "retry" else {"dropped_at": now}))
+    asks.add_act(conn, verb, f"parked:{number}", who=who, why=why, at=now)
+    if row.record_id is not None and verb == "retry":
+        links.mark_dirty(conn, [row.record_id])
+    return {"parked": number, "record": row.record_id, "field": row.field, "done": verb}
 
 
 def _no_mark(number: int) -> NotFound:

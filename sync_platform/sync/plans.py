@@ -83,6 +83,7 @@ def open_plan(
     policy: str,
     at: datetime,
     skipped: Sequence[Refusal] = (),
+    name: str | None = None,
 ) -> dict[str, Any]:
     """Keep a plan for a person, and give it as commands show it. Its source must have a carrier."""
     if source not in CARRIERS:
@@ -92,7 +93,7 @@ def open_plan(
         counts.update((item.system, item.verb, name) for name in item.fields)
     calls, seconds = estimate(items)
     body = {
-        "plan": uuid.uuid4().hex,
+        "plan": name or uuid.uuid4().hex,
         "source": source,
         "reason": reason,
         "would_write": sum(item.verb != LINKS for item in items),
@@ -229,10 +230,15 @@ def resume(settings: Settings, *, who: str, why: str | None = None) -> dict[str,
 
 def _switch(settings: Settings, verb: str, *, who: str, why: str | None) -> dict[str, Any]:
     with _ledger(settings) as ledger, ledger.begin() as conn:
-        changed = (acts.paused(conn) is None) == (verb == "pause")
-        if changed:
-            acts.add(conn, verb, "cycles", who=who, why=why, at=ledger.now(conn))
-        return {"paused": verb == "pause", "changed": changed}
+        return switch(conn, verb, who=who, why=why, at=ledger.now(conn))
+
+
+def switch(conn: Connection, verb: str, *, who: str, why: str | None, at: datetime) -> dict[str, Any]:
+    """Pause or resume, in the caller's transaction."""
+    changed = (acts.paused(conn) is None) == (verb == "pause")
+    if changed:
+        acts.add(conn, verb, "cycles", who=who, why=why, at=at)
+    return {"paused": verb == "pause", "changed": changed}
 
 
 # --- carrying out -----------------------------------------------------------------------------------------------

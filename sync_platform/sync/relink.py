@@ -7,7 +7,6 @@ fills blanks and unites sets, the record's own values stay and are owed to it. E
 from __future__ import annotations
 
 import copy
-import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -56,13 +55,20 @@ def link(
 ) -> dict[str, Any]:
     """Give an object of a system to a record. Raises NotFound, BadInput, Rejected and AnotherCycleRuns."""
     with at_desk(settings, alone=not dry_run) as hub, hub.ledger.begin() as conn:
-        found = _object(conn, what)
-        target = _record(conn, find(conn, to, hub.region))
-        move = _move_to(conn, found, target)
-        told = _told(hub, conn, [move])
-        if not dry_run:
-            _apply(hub, conn, [move], "link", who, why)
-        return told | {"dry_run": dry_run}
+        return link_in(hub, conn, what, to, dry_run=dry_run, who=who, why=why)
+
+
+def link_in(
+    hub: Hub, conn: Connection, what: str, to: str, *, dry_run: bool = False, who: str = "", why: str | None = None
+) -> dict[str, Any]:
+    """The same in the caller's transaction, by a hub that owns the lease. Raises NotFound, BadInput and Rejected."""
+    found = _object(conn, what)
+    target = _record(conn, find(conn, to, hub.region))
+    move = _move_to(conn, found, target)
+    told = _told(hub, conn, [move])
+    if not dry_run:
+        _apply(hub, conn, [move], "link", who, why)
+    return told | {"dry_run": dry_run}
 
 
 def unlink(
@@ -70,19 +76,26 @@ def unlink(
 ) -> dict[str, Any]:
     """Make a record of its own of an object of a system; nothing is created anywhere for it. Raises as `link`."""
     with at_desk(settings, alone=not dry_run) as hub, hub.ledger.begin() as conn:
-        found = _object(conn, what)
-        source = _record(conn, str(found.record_id))
-        if not any(one.id != found.id for one in _active(conn, source)):
-            raise Rejected(f"{what} is the only object of its record", remedy="There is nothing to part it from.")
-        _free(found)
-        own = Record(RecordId(uuid.uuid4().hex), found.entity, born_at=hub.now(), twin=True)
-        move = Move(found, source, own, emptied=False, fresh=True, children=_children(conn, found, source, all_=False))
-        told = _told(hub, conn, [move])
-        if dry_run:
-            told["moves"][0]["to"] = "a new record"
-        else:
-            _apply(hub, conn, [move], "unlink", who, why)
-        return told | {"dry_run": dry_run}
+        return unlink_in(hub, conn, what, dry_run=dry_run, who=who, why=why)
+
+
+def unlink_in(
+    hub: Hub, conn: Connection, what: str, *, dry_run: bool = False, who: str = "", why: str | None = None
+) -> dict[str, Any]:
+    """The same in the caller's transaction, by a hub that owns the lease. Raises NotFound, BadInput and Rejected."""
+    found = _object(conn, what)
+    source = _record(conn, str(found.record_id))
+    if not any(one.id != found.id for one in _active(conn, source)):
+        raise Rejected(f"{what} is the only object of its record", remedy="There is nothing to part it from.")
+    _free(found)
+    own = Record(RecordId(hub.new_id()), found.entity, born_at=hub.now(), twin=True)
+    move = Move(found, source, own, emptied=False, fresh=True, children=_children(conn, found, source, all_=False))
+    told = _told(hub, conn, [move])
+    if dry_run:
+        told["moves"][0]["to"] = "a new record"
+    else:
+        _apply(hub, conn, [move], "unlink", who, why)
+    return told | {"dry_run": dry_run}
 
 
 def resolve_identity(

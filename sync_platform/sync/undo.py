@@ -76,6 +76,7 @@ def draft(hub: Hub, conn: Connection, what: str, *, who: str, why: str | None = 
         policy=hub.policy.hash,
         at=hub.now(),
         skipped=skipped,
+        name=hub.new_id(),
     )
 
 
