@@ -225,4 +225,5 @@ def seniority(record: Record) -> tuple[Any, ...]:
 
     A record that was ended by somebody's delete must not take a living one with it.
     """
-    return (bool(record.tombstone), record.twin, not record.settled, record.born_at.isoformat() if record.born_at else "", str(record.id))
+    age = record.born_at.isoformat() if record.born_at else ""
+    return (bool(record.tombstone), record.twin, not record.settled, age, str(record.id))

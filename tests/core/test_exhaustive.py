@@ -163,7 +163,6 @@ def walk(depth, kind=Half):
     return len(seen), made.steps, len(made.halves), len(merged)
 
 
-@pytest.mark.timeout(300 if DEPTH < 5 else 7200)
 def test_every_sequence_of_events_ends_in_agreement_and_loses_no_lone_edit(capsys):
     pairs, steps, states, merged = walk(DEPTH)
     with capsys.disabled():
