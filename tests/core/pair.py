@@ -121,8 +121,10 @@ class Half(Bench):
         holding.values[name] = value
         before = self.edits[name]
         self.edits[name] = (system, value) if before is None or before[0] is system else SEVERAL
-        if self.ended.get(E) == "deleted":
-            # Somebody who works with it after the end elsewhere: it must not be taken from them.
+        said = {held.values[name].casefold() for of, held in self.held.items() if of is not system}
+        if self.ended.get(E) == "deleted" and value.casefold() not in said:
+            # Somebody who works with it after the end elsewhere: it must not be taken from them. Who types what another
+            # system says as well agrees with it, and that is no edit.
             self.kept_for.add(system)
 
     def _turned(self, system: System) -> None:
