@@ -101,7 +101,7 @@ class _Merge:
         if any((one.tombstone or {}).get("cause") == FORGOTTEN for one in records.values()):
             # Nothing of somebody who is being forgotten becomes another's.
             return
-        kept, other = sorted((records[one] for one in owners), key=_seniority)
+        kept, other = sorted((records[one] for one in owners), key=seniority)
         theirs = links.links_of(self.conn, owners)
         there = [{one.system for one in theirs[str(r.id)] if one.state is LinkState.ACTIVE} for r in (kept, other)]
         if there[0] & there[1]:
@@ -236,6 +236,10 @@ class _Merge:
         links.mark_awaiting(self.conn, [f"{link.system}:{link.external_id}" for link in waiting])
 
 
-def _seniority(record: Record) -> tuple[Any, ...]:
-    """Which of two records lives on: one that is sure of itself, was judged, is older; then the order of ids."""
-    return (record.twin, not record.settled, record.born_at.isoformat() if record.born_at else "", str(record.id))
+def seniority(record: Record) -> tuple[Any, ...]:
+    """Which of two records lives on: one that has not ended, is sure of itself, was judged, is older; then ids.
+
+    A record that was ended by somebody's delete must not take a living one with it.
+    """
+    age = record.born_at.isoformat() if record.born_at else ""
+    return (bool(record.tombstone), record.twin, not record.settled, age, str(record.id))
