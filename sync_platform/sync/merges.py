@@ -237,5 +237,12 @@ class _Merge:
 
 
 def _seniority(record: Record) -> tuple[Any, ...]:
-    """Which of two records lives on: one that is sure of itself, was judged, is older; then the order of ids."""
-    return (record.twin, not record.settled, record.born_at.isoformat() if record.born_at else "", str(record.id))
+    """Which of two records lives on: one that did not end (a merge deletes nothing), is sure of itself, was judged, is
+    older; then the order of ids."""
+    return (
+        bool(record.tombstone),
+        record.twin,
+        not record.settled,
+        record.born_at.isoformat() if record.born_at else "",
+        str(record.id),
+    )
