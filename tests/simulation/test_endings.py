@@ -40,6 +40,23 @@ def test_a_delete_waits_for_a_read_that_began_after_it_was_seen():
     assert found.evaluated["I12"]
 
 
+def test_who_turns_out_to_be_one_with_somebody_who_was_deleted_is_not_deleted_for_it():
+    script = [
+        ["means", "delete", "unlink", "delete", "never"],
+        ["person", 1, ["gorgias", "erp", "hubspot"], []],
+        ["person", 2, ["gorgias"], ["gorgias"]],
+        ["person", 101, ["gorgias", "erp"], []],
+        ["pull", "gorgias", "customer"],
+        ["push", "erp", "customer"],
+        ["merge", "gorgias", 383, 54, 1],
+        ["fault", "lost_never", 0],
+        ["cycle"],
+        ["delete", "erp", "customer", 3],
+        ["quiet"],
+    ]
+    assert [one for one in play(script, seed=212).violations if one.invariant == "I12"] == []
+
+
 DELETES = ["means", "delete", "delete", "delete", "never"]
 BEGINNING = [EVERYWHERE, OTHER, ["quiet"]]
 # A short story for each fault, which is clean without it.
