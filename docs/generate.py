@@ -55,6 +55,8 @@ METRICS: Mapping[str, str] = {
     "ratio": "calls divided by the lower bound; 1 is perfect",
     "rate_limited": "calls that a system refused because of its rate limit; the shared budget keeps this at 0",
     "waited_s": "seconds that the budget waited",
+    "read_to_write_s": "the longest time from our last read of a value to the answer of the write that replaced it; "
+    "an edit within it is overwritten unseen",
     "lag_s": "seconds since the system was read last",
     "complete": "1 when the slice did all that there was to do, 0 when the next one goes on",
 }

@@ -26,6 +26,9 @@ def simulate(
     policy: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Another policy.")] = None,
     plant: Annotated[str | None, typer.Option(help="Plant this fault: it must be caught.")] = None,
     list_plants: Annotated[bool, typer.Option("--list-plants", help="Name the faults that can be planted.")] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes; all cores by default. The figures are the same.")
+    ] = None,
     trace: Annotated[
         bool, typer.Option("--trace", help="Show every step of the first seed, and play no other.")
     ] = False,
@@ -47,7 +50,9 @@ def simulate(
     if trace:
         print("\n".join(run.trace(first, steps, policy=policy)))
         return words.DONE
-    report = run.simulate(range(first, first + seeds), steps, policy=policy, plant=plant, told=words.say)
+    report = run.simulate(
+        range(first, first + seeds), steps, policy=policy, plant=plant, jobs=jobs or run.cores(), told=words.say
+    )
     words.answer(report, _told(report), as_json=as_json)
     return words.FAILED if report["violations"] or (report["never_evaluated"] and plant is None) else words.DONE
 

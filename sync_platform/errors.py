@@ -9,7 +9,9 @@
     │   ├── NotFound           the id is not there (not yet evidence of a delete)
     │   ├── Moved              the id was merged into another one
     │   ├── Conflict           somebody else holds the unique value or row version
-    │   └── BadInput           a row or a value that nobody can read
+    │   ├── BadInput           a row or a value that nobody can read
+    │   ├── WrittenInVain      the same value was written again and again, and is still owed
+    │   └── NeverSent          a write was taken up again and again, and could not be sent
     └── Halt                   the run cannot go on
         ├── WrongAccount       the ledger belongs to other accounts
         ├── NotSetUp           `sync-platform setup` has not run
@@ -113,6 +115,18 @@ class BadInput(Rejected):
     def __init__(self, message: str = "", *, field: str | None = None, **facts: object) -> None:
         self.field = field
         super().__init__(message, **facts)  # type: ignore[arg-type]
+
+
+class WrittenInVain(Rejected):
+    """The same value was written several times in one run, each time with success, and is still owed."""
+
+    remedy = "See `sync-platform parked`: look for what keeps changing the value back there, then retry."
+
+
+class NeverSent(Rejected):
+    """A write was taken up several times in one run and never sent: what is to be judged before it stays open."""
+
+    remedy = "Run `sync-platform why` on the records named by `sync-platform status`; if it persists, report it."
 
 
 class Halt(SyncError):

@@ -14,7 +14,7 @@ from sync_platform.core.answers import LEAVE, Answer
 from sync_platform.core.births import birth, first_links, to_review
 from sync_platform.core.histories import dated
 from sync_platform.core.mappings import FieldMap, Lexicon, coherent
-from sync_platform.core.normalize import blank
+from sync_platform.core.normalize import blank, respelt
 from sync_platform.core.policy import FieldPolicy
 from sync_platform.core.records import SYSTEMS, UNSET, Claim, Json, Link
 from sync_platform.core.rules import decide, finer, one_explains
@@ -23,6 +23,8 @@ from sync_platform.errors import BadInput
 
 __all__ = ["Merged", "Scene", "Unreadable", "merge", "unjudged"]
 
+# The third time that a value goes back within one contest, a person is asked.
+FLIPS_MAX = 3
 Fresh = Sequence[tuple[Link, Claim]]
 
 
@@ -133,15 +135,42 @@ def _judge(scene: Scene, name: str, policy: FieldPolicy, fresh: Fresh) -> bool:
             to_review(scene, name, candidates)
             return True
         winner, rule = finer(scene, name, policy, verdict[0], candidates), verdict[1]
-    _decide(scene, name, winner, rule, candidates, [link for link, _ in fresh])
+    flips = _flips(scene, name, winner)
+    if flips >= FLIPS_MAX:
+        _stop_fight(scene, name, candidates)
+        return True
+    counted = [replace(claim, flips=flips) for claim in candidates]
+    winner = replace(winner, flips=flips)
+    _decide(scene, name, winner, rule, counted, [link for link, _ in fresh])
     return True
+
+
+def _flips(scene: Scene, name: str, winner: Claim) -> int:
+    """How often this contest went to and fro, should `winner` win: each time a system changes what it had been shown.
+
+    People who edit without knowing of each other do not flip; two systems that rewrite each other's values do.
+    """
+    contest = scene.record.contests.get(name, [])
+    if not contest:
+        return 0
+    last = max(contest, key=lambda claim: claim.number)
+    knew = winner.seen >= scene.record.decided.get(name, 0)
+    fights = knew and last.system != winner.system and winner.value != scene.record.fields.get(name)
+    return max(claim.flips for claim in contest) + fights
+
+
+def _stop_fight(scene: Scene, name: str, candidates: Sequence[Claim]) -> None:
+    """The field waits for a person, who sees everybody that takes part."""
+    named = {claim.link_id for claim in candidates}
+    others = [claim for claim in scene.record.contests[name] if claim.link_id not in named]
+    to_review(scene, name, sorted([*others, *candidates], key=lambda one: (SYSTEMS.index(one.system), one.link_id)))
 
 
 def _is_late(scene: Scene, link: Link, name: str) -> bool:
     """Our own write that was given up and landed after all: recorded, and no claim."""
     cell = link.cell(name)
     sent = scene.late.get((link.id, name), UNSET)
-    if sent is UNSET or (sent != cell.shadow and not _reads_the_same(scene, link, name, sent)):
+    if sent is UNSET or not (respelt(sent, cell.shadow) or _reads_the_same(scene, link, name, sent)):
         return False
     claim = scene.claim(link, name)
     if claim is None:
@@ -177,7 +206,7 @@ def _claims_nothing(scene: Scene, name: str, policy: FieldPolicy, claim: Claim) 
     """A system without the right to write, a blank where blanks are kept out."""
     if claim.system not in policy.writers:
         return "refused"
-    if policy.empty == "keep" and blank(claim.value) and not blank(scene.record.fields.get(name)):
+    if blank(claim.value) and not policy.blank_clears(claim.system) and not blank(scene.record.fields.get(name)):
         return "empty_keeps"
     return None
 

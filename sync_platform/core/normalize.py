@@ -218,3 +218,12 @@ def html_to_text(html: Any) -> str | None:
     parser.close()
     lines = [re.sub(r"[ \t\xa0]+", " ", line).strip() for line in "".join(parser.parts).split("\n")]
     return text(re.sub(r"\n{3,}", "\n\n", "\n".join(lines)))
+
+
+def respelt(one: Any, other: Any) -> bool:
+    """Whether two values differ in capitals and blanks alone."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(respelt(value, other[name]) for name, value in one.items())
+    if isinstance(one, str) and isinstance(other, str):
+        return one.casefold().split() == other.casefold().split()
+    return bool(one == other)

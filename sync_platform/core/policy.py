@@ -6,7 +6,7 @@ Nothing here reads a file, and nothing here decides about a record.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -25,6 +25,7 @@ CREATE = ("always", "when_ticket", "never")
 DELETE = ("ignore", "unlink", "archive", "delete")
 RECREATE = ("never", "later_edit")
 ERASE = ("delete", "ledger")
+EMPTY = ("keep", "clear")
 TOLERANCE_S = 2.0
 BRAKE_ABSOLUTE = 500
 BRAKE_SHARE = 0.1
@@ -65,19 +66,23 @@ class Rule:
 class FieldPolicy:
     """One field. `at_birth`: systems that may set it once, when they bring the record, though they are no writers.
 
-    `empty`: keep (a blank does not replace a value) or clear. `first_link`: the systems' order for a new record, or
-    "review". `order`: all systems, from the owner rule, then the rank. `tolerance_s`: by how much `newest` must be
-    later.
+    `empty`: keep (a blank does not replace a value), clear, or the systems whose blanks clear. `first_link`: the
+    systems' order for a new record, or "review". `order`: all systems, from the owner rule, then the rank.
+    `tolerance_s`: by how much `newest` must be later.
     """
 
     field: str
     writers: frozenset[System]
     at_birth: frozenset[System]
     rules: tuple[Rule, ...]
-    empty: str
+    empty: str | frozenset[System]
     first_link: tuple[System, ...] | str
     order: tuple[System, ...]
     tolerance_s: float = TOLERANCE_S
+
+    def blank_clears(self, system: System) -> bool:
+        """Whether a blank that comes from a system replaces a value."""
+        return system in self.empty if isinstance(self.empty, frozenset) else self.empty == "clear"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +196,22 @@ def _field(reading: Reading, node: Node, path: str, entity: Entity, name: str) -
         writers=frozenset(writers),
         at_birth=frozenset(at_birth),
         rules=rules,
-        empty=(reading.word(keys["empty"], f"{path}.empty", ("keep", "clear")) if "empty" in keys else None) or "keep",
+        empty=_empty(reading, keys["empty"], f"{path}.empty", writers) if "empty" in keys else "keep",
         first_link=_first_link(reading, keys.get("first_link"), f"{path}.first_link", order),
         order=order,
     )
+
+
+def _empty(reading: Reading, node: Node, path: str, writers: Collection[System]) -> str | frozenset[System]:
+    """One word for all, or one for each system; a system that is not named keeps."""
+    if not isinstance(node, MappingNode):
+        return reading.word(node, path, EMPTY) or "keep"
+    said = reading.mapping(node, path, SYSTEMS)
+    for name in said:
+        if name not in writers:
+            reading.wrong(said[name], f"{path}.{name}", f"{name} may not write this field", f"Leave {name} out.")
+    words = {name: reading.word(word, f"{path}.{name}", EMPTY) for name, word in said.items()}
+    return frozenset(System(name) for name, word in words.items() if word == "clear")
 
 
 def _systems_in(reading: Reading, node: Node, path: str) -> tuple[System, ...]:

@@ -58,7 +58,11 @@ def _field(field: FieldPolicy) -> str:
         parts.append(f"{_listed(births)} only with a record that is new")
     if len(writers) > 1 or field.rules[0].kind == "union":
         parts.append(rules_in_words(field.rules))
-    parts.append("a blank keeps the value" if field.empty == "keep" else "a blank clears it")
+    clearing = [system for system in writers if field.blank_clears(system)]
+    if clearing and len(clearing) < len(writers):
+        parts.append(f"a blank of {_listed(clearing)} clears it, another one keeps the value")
+    else:
+        parts.append("a blank clears it" if clearing else "a blank keeps the value")
     if field.first_link == "review":
         parts.append("at a first link a person decides")
     elif field.first_link != field.order:

@@ -269,6 +269,7 @@ class Claim:
     """One candidate for a field: a value that a system holds, with the decision that it had been shown.
 
     It was entered after `since` and not after `stamp`, both by the system's own clock; None where that is not known.
+    `flips` counts how often, in this contest up to this claim, a system changed what another one's claim had made it.
     """
 
     system: System
@@ -280,6 +281,7 @@ class Claim:
     stamp: str | None = None
     observation: int | None = None
     since: str | None = None
+    flips: int = 0
 
     def dump(self) -> dict[str, Json]:
         """For the ledger."""
@@ -293,7 +295,7 @@ class Claim:
             "stamp": self.stamp,
             "since": self.since,
             "observation": self.observation,
-        }
+        } | ({"flips": self.flips} if self.flips else {})
 
     @classmethod
     def load(cls, raw: Mapping[str, Json]) -> Claim:
@@ -308,6 +310,7 @@ class Claim:
             stamp=raw.get("stamp"),
             observation=raw.get("observation"),
             since=raw.get("since"),
+            flips=raw.get("flips", 0),
         )
 
 

@@ -139,6 +139,11 @@ class Court:
         return out
 
 
+def _kept_out(policy: FieldPolicy, claim: Claim, before: Json) -> bool:
+    """A blank where blanks do not replace a value."""
+    return blank(claim.value) and not blank(before) and not policy.blank_clears(claim.system)
+
+
 def _changed(
     scene: Scene, judgement: Judgement, policy: FieldPolicy, claims: Sequence[Claim], *, waits: bool
 ) -> Outcome:
@@ -149,7 +154,7 @@ def _changed(
         for claim in claims
         if claim.system in policy.writers
         # Only what came in with this judgement is kept out for being blank: an older claim was let in before.
-        and not (claim.number >= first and policy.empty == "keep" and blank(claim.value) and not blank(before))
+        and not (claim.number >= first and _kept_out(policy, claim, before))
     ]
     if not heard:
         rule = "empty_keeps" if any(claim.system in policy.writers for claim in claims) else "refused"

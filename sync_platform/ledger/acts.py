@@ -11,6 +11,8 @@ from sqlalchemy import Table as SaTable
 from sync_platform.ledger.tables import PersonActRow
 
 ACT: SaTable = PersonActRow.__table__  # type: ignore[attr-defined]
+# Built once, as all statements that a step asks again and again.
+_LAST_WORD = select(ACT).where(ACT.c.verb.in_(("pause", "resume"))).order_by(ACT.c.id.desc()).limit(1)
 
 
 def add(conn: Connection, verb: str, subject: str, *, who: str, why: str | None, at: datetime) -> None:
@@ -20,9 +22,7 @@ def add(conn: Connection, verb: str, subject: str, *, who: str, why: str | None,
 
 def paused(conn: Connection) -> dict[str, Any] | None:
     """Who paused the platform, when and why; None when it runs."""
-    row = conn.execute(
-        select(ACT).where(ACT.c.verb.in_(("pause", "resume"))).order_by(ACT.c.id.desc()).limit(1)
-    ).first()
+    row = conn.execute(_LAST_WORD).first()
     if row is None or row.verb == "resume":
         return None
     return {"who": row.who, "why": row.why, "at": row.at}

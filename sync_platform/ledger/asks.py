@@ -6,18 +6,31 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 from sqlalchemy import Table as SaTable
 
 from sync_platform.core.answers import Answer
 from sync_platform.core.records import Entity
-from sync_platform.ledger.database import in_chunks, insert_for
+from sync_platform.ledger.database import ForIds, in_chunks, insert_for
 from sync_platform.ledger.journal import CHUNK, PARKED, REVIEW
 from sync_platform.ledger.tables import PersonActRow, ToldApartRow
 
 ACT: SaTable = PersonActRow.__table__  # type: ignore[attr-defined]
 TOLD_APART: SaTable = ToldApartRow.__table__  # type: ignore[attr-defined]
 IDENTITY = ("twin", "ambiguous")
+# Statements are built once: building one, and the key under which its text is kept, costs more than running it.
+_ANSWERED = select(REVIEW.c.record_id).where(
+    REVIEW.c.state == "open", REVIEW.c.entity == bindparam("b_entity"), REVIEW.c.answer.is_not(None)
+)
+_ANSWERS_OF = ForIds(
+    REVIEW.c.record_id,
+    lambda given: select(REVIEW.c.record_id, REVIEW.c.field, REVIEW.c.answer).where(
+        given, REVIEW.c.state == "open", REVIEW.c.kind == "field", REVIEW.c.answer.is_not(None)
+    ),
+)
+_RETRIES = select(PARKED).where(
+    PARKED.c.entity == bindparam("b_entity"), PARKED.c.retry_at.is_not(None), PARKED.c.lifted_at.is_(None)
+)
 
 
 def add_act(conn: Connection, verb: str, subject: str, *, who: str, why: str | None, at: datetime) -> None:
@@ -46,27 +59,14 @@ def answer(conn: Connection, number: int, said: Answer) -> None:
 
 def answered(conn: Connection, entity: Entity) -> list[str]:
     """Records of which a review was answered and not taken up yet."""
-    rows = conn.execute(
-        select(REVIEW.c.record_id).where(
-            REVIEW.c.state == "open", REVIEW.c.entity == entity, REVIEW.c.answer.is_not(None)
-        )
-    )
-    return [row.record_id for row in rows if row.record_id]
+    return [row.record_id for row in conn.execute(_ANSWERED, {"b_entity": entity}) if row.record_id]
 
 
 def answers_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, dict[str, Answer]]:
     """Answers that were not taken up yet: record → field → answer."""
     out: dict[str, dict[str, Answer]] = {}
     for chunk in in_chunks(record_ids, CHUNK):
-        rows = conn.execute(
-            select(REVIEW.c.record_id, REVIEW.c.field, REVIEW.c.answer).where(
-                REVIEW.c.record_id.in_(chunk),
-                REVIEW.c.state == "open",
-                REVIEW.c.kind == "field",
-                REVIEW.c.answer.is_not(None),
-            )
-        )
-        for row in rows:
+        for row in _ANSWERS_OF(conn, chunk):
             out.setdefault(row.record_id, {})[row.field] = Answer.load(row.answer)
     return out
 
@@ -114,13 +114,7 @@ def mark_parked(conn: Connection, number: int, **at: datetime) -> None:
 
 def retries(conn: Connection, entity: Entity) -> list[Any]:
     """Marks that a person wants tried again."""
-    return list(
-        conn.execute(
-            select(PARKED).where(
-                PARKED.c.entity == entity, PARKED.c.retry_at.is_not(None), PARKED.c.lifted_at.is_(None)
-            )
-        )
-    )
+    return list(conn.execute(_RETRIES, {"b_entity": entity}))
 
 
 def lift_marks(conn: Connection, numbers: Sequence[int], at: datetime) -> None:

@@ -19,7 +19,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -28,10 +28,14 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import (
     URL,
     BigInteger,
+    ColumnElement,
     Connection,
+    CursorResult,
     Engine,
+    Executable,
     Table,
     Text,
+    bindparam,
     cast,
     create_engine,
     event,
@@ -43,7 +47,8 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy import exc as sa_exc
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql, registry, sqlite
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from sync_platform.errors import (
@@ -65,6 +70,8 @@ CONNECT_TIMEOUT_S = 10
 MIGRATION_LOCK = 0x5E_1E_D6_E7
 # A budget that a stalled host holds locked would stop everybody else: the server ends such a session.
 _PACING_OPTIONS = "-c synchronous_commit=off -c idle_in_transaction_session_timeout=5000 -c lock_timeout=10000"
+# At a connection: its next transaction only reads.
+READS = "ledger_read"
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED", "40001", "40P01", "55P03", "25P03")
 _BROKEN_SQLITE = ("CANTOPEN", "IOERR", "FULL", "READONLY", "NOTADB", "CORRUPT", "PERM", "AUTH", "PROTOCOL")
 _BROKEN_POSTGRES = ("08", "28", "3D", "53", "57", "58")
@@ -97,16 +104,53 @@ def insert_for(conn: Connection, table: Any) -> Any:
     return sqlite.insert(table)
 
 
+class ForIds:
+    """A statement about a list of ids, built once: for one id, which is what most steps ask, and for several.
+
+    `make` gets the condition that `column` is one of the ids and gives the statement. Call it with a chunk of ids and
+    the statement's other parameters.
+    """
+
+    def __init__(self, column: Any, make: Callable[[ColumnElement[bool]], Executable]) -> None:
+        self.one = make(column == bindparam("b_one"))
+        self.many = make(column.in_(bindparam("b_ids", expanding=True)))
+
+    def __call__(self, conn: Connection, ids: Sequence[Any], **more: Any) -> CursorResult[Any]:
+        """Run it."""
+        if len(ids) == 1:
+            return conn.execute(self.one, {"b_one": ids[0], **more})
+        return conn.execute(self.many, {"b_ids": ids, **more})
+
+
+def upsert(table: Any, make: Callable[[Any], Any]) -> Callable[[Connection], Any]:
+    """An insert that differs by dialect, made once for each: `make` adds its `on_conflict…` to the bare insert."""
+    made = {"postgresql": make(postgresql.insert(table)), "sqlite": make(sqlite.insert(table))}
+    return lambda conn: made[conn.dialect.name]
+
+
+_META_OF = select(META.c.value).where(META.c.key == bindparam("key"))
+_SET_META = upsert(
+    META, lambda new: new.on_conflict_do_update(index_elements=["key"], set_={"value": new.excluded.value})
+)
+_NUMBER = upsert(
+    META,
+    lambda new: (
+        new.values(key="number", value="1")
+        .on_conflict_do_update(index_elements=["key"], set_={"value": cast(cast(META.c.value, BigInteger) + 1, Text)})
+        .returning(META.c.value)
+    ),
+)
+
+
 def get_meta(conn: Connection, key: str) -> str | None:
     """One fact about this ledger."""
-    value: str | None = conn.execute(select(META.c.value).where(META.c.key == key)).scalar()
+    value: str | None = conn.execute(_META_OF, {"key": key}).scalar()
     return value
 
 
 def set_meta(conn: Connection, key: str, value: str) -> None:
     """Write one fact about this ledger, replacing what was there."""
-    statement = insert_for(conn, META).values(key=key, value=value)
-    conn.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+    conn.execute(_SET_META(conn), {"key": key, "value": value})
 
 
 def ledger_id(conn: Connection) -> str:
@@ -122,10 +166,7 @@ def number(conn: Connection) -> int:
 
     Until its transaction ends, other transactions that ask for a number wait.
     """
-    first = insert_for(conn, META).values(key="number", value="1")
-    grown = cast(cast(META.c.value, BigInteger) + 1, Text)
-    drawn = first.on_conflict_do_update(index_elements=["key"], set_={"value": grown}).returning(META.c.value)
-    return int(conn.execute(drawn).scalar_one())
+    return int(conn.execute(_NUMBER(conn)).scalar_one())
 
 
 @lru_cache(maxsize=1)
@@ -180,7 +221,7 @@ class Ledger:
         Raises `Unavailable` when the ledger stays busy, `LedgerUnreachable`, `SyncError` for a refused statement, and
         whatever `check_owner` raises.
         """
-        with _guard(), self.engine.begin() as conn:
+        with _guard(), self._connected() as conn, conn.begin():
             self.check_owner()
             yield conn
             self.check_owner()
@@ -188,8 +229,10 @@ class Ledger:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One read transaction; on SQLite it sees one moment and waits for nobody."""
-        with _guard(), self.engine.connect().execution_options(ledger_read=True) as conn, conn.begin():
-            yield conn
+        with _guard(), self._connected() as conn:
+            conn.info[READS] = True
+            with conn.begin():
+                yield conn
 
     @contextmanager
     def pacing(self) -> Iterator[Connection]:
@@ -200,8 +243,14 @@ class Ledger:
     @contextmanager
     def pacing_read(self) -> Iterator[Connection]:
         """One read in the pacing store."""
-        with _guard(), self.pacing_engine.connect().execution_options(ledger_read=True) as conn, conn.begin():
-            yield conn
+        with _guard(), self.pacing_engine.connect() as conn:
+            conn.info[READS] = True
+            with conn.begin():
+                yield conn
+
+    def _connected(self) -> AbstractContextManager[Connection]:
+        """A connection for one transaction."""
+        return self.engine.connect()
 
     def now(self, conn: Connection) -> datetime:
         """The time that all processes on this ledger share: PostgreSQL's own clock, or this host's."""
@@ -281,9 +330,23 @@ def _create_file(path: Path) -> None:
         ) from None
 
 
+class LedgerSqlite(SQLiteDialect_pysqlite):
+    """SQLite whose transactions begin where they are opened; no event at every statement is needed for that."""
+
+    supports_statement_cache = True
+
+    def do_begin(self, dbapi_connection: Any) -> None:
+        """Writers take the only writer's place at once, readers take none."""
+        reads = dbapi_connection.info.pop(READS, False)
+        dbapi_connection.dbapi_connection.execute("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+registry.register("sqlite.ledger", __name__, LedgerSqlite.__name__)
+
+
 def _sqlite_engine(path: Path) -> Engine:
     engine = create_engine(
-        URL.create("sqlite", database=str(path)),
+        URL.create("sqlite+ledger", database=str(path)),
         hide_parameters=True,
         json_serializer=dump_json,
         connect_args={"timeout": BUSY_TIMEOUT_S},
@@ -296,10 +359,6 @@ def _sqlite_engine(path: Path) -> Engine:
         connection.isolation_level = None
         _use_wal(connection)
         connection.execute("PRAGMA synchronous=NORMAL")
-
-    @event.listens_for(engine, "begin")
-    def _begun(conn: Connection) -> None:
-        conn.exec_driver_sql("BEGIN" if conn.get_execution_options().get("ledger_read") else "BEGIN IMMEDIATE")
 
     return engine
 

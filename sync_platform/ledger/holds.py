@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy import Table as SaTable
 
-from sync_platform.ledger.database import in_chunks, insert_for
+from sync_platform.ledger.database import ForIds, in_chunks, upsert
 from sync_platform.ledger.tables import HoldItemRow, HoldRow, PassedRow
 
 HOLD: SaTable = HoldRow.__table__  # type: ignore[attr-defined]
@@ -24,6 +24,27 @@ CHUNK = 400
 CLAIMS, INTENTS = "claims", "intents"
 HELD, APPROVED, DROPPED = "held", "approved", "dropped"
 WHOLE = "*"
+# Statements are built once: building one, and the key under which its text is kept, costs more than running it.
+_ITEMS_OF = ForIds(ITEM.c.record_id, lambda given: select(ITEM).where(given))
+_PASSED_SINCE = (
+    select(PASSED.c.system, PASSED.c.verb, PASSED.c.field, func.sum(PASSED.c["count"]))
+    .where(
+        PASSED.c.stage == bindparam("b_stage"),
+        PASSED.c.entity == bindparam("b_entity"),
+        PASSED.c.minute >= bindparam("b_minute"),
+    )
+    .group_by(PASSED.c.system, PASSED.c.verb, PASSED.c.field)
+)
+_ADD_PASSED = upsert(
+    PASSED,
+    lambda new: new.on_conflict_do_update(
+        index_elements=["stage", "system", "entity", "verb", "field", "minute"],
+        set_={"count": PASSED.c["count"] + new.excluded["count"]},
+    ),
+)
+_OPEN = select(HOLD).where(HOLD.c.state == "open")
+_OPEN_OF = _OPEN.where(HOLD.c.entity == bindparam("b_entity"))
+_OPEN_AT = _OPEN.where(HOLD.c.stage == bindparam("b_stage"), HOLD.c.entity == bindparam("b_entity"))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -67,11 +88,11 @@ def _item(row: Any) -> Item:
 
 
 def open_holds(conn: Connection, stage: str | None = None, entity: str | None = None) -> dict[Key, int]:
-    """Open holds by key."""
-    where = [HOLD.c.state == "open"]
-    where += [HOLD.c.stage == stage] if stage else []
-    where += [HOLD.c.entity == str(entity)] if entity else []
-    rows = conn.execute(select(HOLD).where(*where))
+    """Open holds by key; those of a stage need its entity."""
+    if stage:
+        rows = conn.execute(_OPEN_AT, {"b_stage": stage, "b_entity": str(entity)})
+    else:
+        rows = conn.execute(_OPEN_OF, {"b_entity": str(entity)}) if entity else conn.execute(_OPEN)
     return {Key(row.stage, row.system, row.entity, row.verb, row.field): row.id for row in rows}
 
 
@@ -143,7 +164,7 @@ def items_of(conn: Connection, record_ids: Sequence[str]) -> list[Item]:
     """Items of records, oldest first."""
     out: list[Item] = []
     for chunk in in_chunks(record_ids, CHUNK):
-        out += [_item(row) for row in conn.execute(select(ITEM).where(ITEM.c.record_id.in_(chunk)))]
+        out += [_item(row) for row in _ITEMS_OF(conn, chunk)]
     # Ordered here: asked for the order of ids, a database may walk over all items.
     return sorted(out, key=lambda item: item.id)
 
@@ -188,31 +209,17 @@ def minute_of(at: datetime) -> int:
 
 def passed_since(conn: Connection, stage: str, entity: str, since: datetime) -> Counter[Key]:
     """What passed by key since a moment, to the minute."""
-    rows = conn.execute(
-        select(PASSED.c.system, PASSED.c.verb, PASSED.c.field, func.sum(PASSED.c["count"]))
-        .where(PASSED.c.stage == stage, PASSED.c.entity == str(entity), PASSED.c.minute >= minute_of(since))
-        .group_by(PASSED.c.system, PASSED.c.verb, PASSED.c.field)
-    )
+    asked = {"b_stage": stage, "b_entity": str(entity), "b_minute": minute_of(since)}
+    rows = conn.execute(_PASSED_SINCE, asked)
     return Counter({Key(stage, row[0], str(entity), row[1], row[2]): int(row[3]) for row in rows})
 
 
 def add_passed(conn: Connection, counts: Mapping[Key, int], at: datetime) -> None:
     """Count what passed."""
-    for key, count in sorted(counts.items()):
-        statement = insert_for(conn, PASSED).values(
-            stage=key.stage,
-            system=key.system,
-            entity=key.entity,
-            verb=key.verb,
-            field=key.field,
-            minute=minute_of(at),
-            count=count,
-        )
-        statement = statement.on_conflict_do_update(
-            index_elements=["stage", "system", "entity", "verb", "field", "minute"],
-            set_={"count": PASSED.c["count"] + count},
-        )
-        conn.execute(statement)
+    minute = minute_of(at)
+    rows = [asdict(key) | {"minute": minute, "count": count} for key, count in sorted(counts.items())]
+    if rows:
+        conn.execute(_ADD_PASSED(conn), rows)
 
 
 def forget_passed(conn: Connection, before: datetime) -> None:

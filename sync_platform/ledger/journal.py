@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy import Table as SaTable
 
 from sync_platform.core.records import Decision, Entity, Json, System
-from sync_platform.ledger.database import in_chunks
+from sync_platform.ledger.database import ForIds, in_chunks
 from sync_platform.ledger.tables import (
     DecisionRow,
     LateRow,
@@ -30,17 +30,41 @@ LATE: SaTable = LateRow.__table__  # type: ignore[attr-defined]
 VERSION: SaTable = VersionRow.__table__  # type: ignore[attr-defined]
 
 CHUNK = 400
+# Statements are built once: building one, and the key under which its text is kept, costs more than running it.
+_ADD_OBSERVATION, _ADD_DECISION, _ADD_RECEIPT = insert(OBSERVATION), insert(DECISION), insert(RECEIPT)
+_LAST_DECISION = select(func.coalesce(func.max(DECISION.c.id), 0))
+_PARKED_OF = ForIds(
+    PARKED.c.record_id,
+    lambda given: select(PARKED.c.record_id, PARKED.c.system, PARKED.c.field, PARKED.c.hash).where(
+        given, PARKED.c.lifted_at.is_(None)
+    ),
+)
+_LIFT_ROWS = ForIds(
+    PARKED.c.external_id,
+    lambda given: (
+        update(PARKED)
+        .where(
+            PARKED.c.system == bindparam("b_system"),
+            PARKED.c.entity == bindparam("b_entity"),
+            PARKED.c.record_id.is_(None),
+            given,
+            PARKED.c.lifted_at.is_(None),
+        )
+        .values(lifted_at=bindparam("b_at"))
+    ),
+)
+_LATE_OF = ForIds(LATE.c.link_id, lambda given: select(LATE).where(given, LATE.c.until > bindparam("b_now")))
 
 
 def add_observations(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Append what systems showed."""
     if rows:
-        conn.execute(insert(OBSERVATION), list(rows))
+        conn.execute(_ADD_OBSERVATION, list(rows))
 
 
 def next_decision(conn: Connection) -> int:
     """The number that the next decision gets; one cycle at a time decides, so numbers are drawn by reading."""
-    return int(conn.execute(select(func.coalesce(func.max(DECISION.c.id), 0))).scalar_one()) + 1
+    return int(conn.execute(_LAST_DECISION).scalar_one()) + 1
 
 
 def add_decisions(conn: Connection, decisions: Iterable[Decision], *, policy: str, at: datetime, run: str) -> None:
@@ -64,13 +88,13 @@ def add_decisions(conn: Connection, decisions: Iterable[Decision], *, policy: st
         for decision in decisions
     ]
     if rows:
-        conn.execute(insert(DECISION), rows)
+        conn.execute(_ADD_DECISION, rows)
 
 
 def add_receipts(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Append the systems' answers."""
     if rows:
-        conn.execute(insert(RECEIPT), list(rows))
+        conn.execute(_ADD_RECEIPT, list(rows))
 
 
 def park(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -94,12 +118,7 @@ def parked_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, dict[tup
     """Open marks of records: (system, field) → payload hash."""
     out: dict[str, dict[tuple[System, str], str]] = {}
     for chunk in in_chunks(record_ids, CHUNK):
-        rows = conn.execute(
-            select(PARKED.c.record_id, PARKED.c.system, PARKED.c.field, PARKED.c.hash).where(
-                PARKED.c.record_id.in_(chunk), PARKED.c.lifted_at.is_(None)
-            )
-        )
-        for row in rows:
+        for row in _PARKED_OF(conn, chunk):
             out.setdefault(row.record_id, {})[(System(row.system), row.field)] = row.hash
     return out
 
@@ -122,17 +141,7 @@ def lift(conn: Connection, record_id: str, system: System, field: str, standing:
 def lift_rows(conn: Connection, system: System, entity: Entity, external_ids: Sequence[str], at: datetime) -> None:
     """Objects that could not be read at all and now can: their marks are history."""
     for chunk in in_chunks(external_ids, CHUNK):
-        conn.execute(
-            update(PARKED)
-            .where(
-                PARKED.c.system == system,
-                PARKED.c.entity == entity,
-                PARKED.c.record_id.is_(None),
-                PARKED.c.external_id.in_(chunk),
-                PARKED.c.lifted_at.is_(None),
-            )
-            .values(lifted_at=at)
-        )
+        _LIFT_ROWS(conn, chunk, b_system=system, b_entity=entity, b_at=at)
 
 
 def count_parked(conn: Connection) -> dict[tuple[str, str], int]:
@@ -191,7 +200,7 @@ def late_of(conn: Connection, link_ids: Sequence[int], now: datetime) -> dict[tu
     """(link, field) → (late row, value) that may still land."""
     out: dict[tuple[int, str], tuple[int, Json]] = {}
     for chunk in in_chunks(link_ids, CHUNK):
-        for row in conn.execute(select(LATE).where(LATE.c.link_id.in_(chunk), LATE.c.until > now)):
+        for row in _LATE_OF(conn, chunk, b_now=now):
             for name, value in (row.payload or {}).items():
                 out[(row.link_id, name)] = (row.id, value)
     return out

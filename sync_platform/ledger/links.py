@@ -10,12 +10,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, func, insert, or_, select, text, update
 from sqlalchemy import Table as SaTable
 
 from sync_platform.core.records import Cell, Claim, Entity, Link, LinkState, Record, RecordId, System
-from sync_platform.ledger.database import in_chunks, insert_for
-from sync_platform.ledger.outbox import INTENT, IS_UNSETTLED
+from sync_platform.ledger.database import ForIds, in_chunks, upsert
+from sync_platform.ledger.outbox import unsettled_of
 from sync_platform.ledger.tables import LinkRow, MatchKeyRow, RecordRow
 
 LINK: SaTable = LinkRow.__table__  # type: ignore[attr-defined]
@@ -31,6 +31,111 @@ IS_DIRTY = text("record.dirty")
 IS_AGAIN = text("link.again")
 IS_OWED = text("link.detail > 0")
 IS_ACTIVE = text("link.state = 'active'")
+
+
+# Statements are built once: building one, and the key under which its text is kept, costs more than running it.
+_B_SYSTEM: BindParameter[Any] = bindparam("b_system")
+_B_ENTITY: BindParameter[Any] = bindparam("b_entity")
+_IDS: BindParameter[Any] = bindparam("b_ids", expanding=True)
+_OF_OBJECTS = ForIds(
+    LINK.c.external_id, lambda given: select(LINK).where(LINK.c.system == _B_SYSTEM, LINK.c.entity == _B_ENTITY, given)
+)
+_STAMPS = ForIds(
+    LINK.c.external_id,
+    lambda given: select(LINK.c.external_id, LINK.c.stamp).where(
+        LINK.c.system == _B_SYSTEM,
+        LINK.c.entity == _B_ENTITY,
+        given,
+        LINK.c.stamp.is_not(None),
+        IS_ACTIVE,
+    ),
+)
+_OF_RECORDS = ForIds(LINK.c.record_id, lambda given: select(LINK).where(given).order_by(LINK.c.id))
+_BY_ID = ForIds(LINK.c.id, lambda given: select(LINK).where(given))
+_UNPLACED = (
+    select(LINK.c.id, LINK.c.system, LINK.c.external_id, LINK.c.marker, LINK.c.cells, LINK.c.detail)
+    .where(
+        LINK.c.record_id.is_(None),
+        LINK.c.entity == _B_ENTITY,
+        IS_ACTIVE,
+        or_(LINK.c.detail == 0, LINK.c.awaits.is_(None)),
+    )
+    .order_by(LINK.c.id)
+    .limit(bindparam("b_limit"))
+)
+_DEFER = ForIds(LINK.c.id, lambda given: update(LINK).where(given).values(awaits=DETAIL))
+_INSERT_LINK = insert(LINK)
+_ONE_LINK = update(LINK).where(LINK.c.id == bindparam("b_id"))
+_PLACE_LINK = _ONE_LINK.values(record_id=bindparam("b_record"))
+_SAVE_JUDGED = _ONE_LINK.values(cells=bindparam("b_cells"), awaits=bindparam("b_awaits"))
+_SAVE_GONE = _ONE_LINK.values(gone=bindparam("b_gone"))
+_TO_FOLLOW = (
+    select(LINK).where(IS_AGAIN, LINK.c.entity == _B_ENTITY, LINK.c.state == str(LinkState.BARRED)).order_by(LINK.c.id)
+)
+_ASK_AGAIN = ForIds(LINK.c.id, lambda given: update(LINK).where(given).values(again=True))
+_OWE_DETAIL = ForIds(
+    LINK.c.external_id,
+    lambda given: (
+        update(LINK)
+        .where(
+            LINK.c.system == _B_SYSTEM,
+            LINK.c.entity == _B_ENTITY,
+            given,
+            LINK.c.detail > bindparam("b_priority"),
+        )
+        .values(detail=bindparam("b_priority"))
+    ),
+)
+_DETAILS_OWED = (
+    select(LINK.c.external_id)
+    .where(
+        LINK.c.system == _B_SYSTEM,
+        LINK.c.entity == _B_ENTITY,
+        IS_OWED,
+        LINK.c.detail <= bindparam("b_worst"),
+        IS_ACTIVE,
+    )
+    .order_by(LINK.c.detail, LINK.c.id)
+    .limit(bindparam("b_limit"))
+)
+_READ_AGAIN = (
+    select(LINK.c.external_id)
+    .where(LINK.c.system == _B_SYSTEM, LINK.c.entity == _B_ENTITY, IS_AGAIN, LINK.c.state != str(LinkState.BARRED))
+    .order_by(LINK.c.id)
+    .limit(bindparam("b_limit"))
+)
+_RECORDS_BY_ID = ForIds(RECORD.c.id, lambda given: select(RECORD).where(given))
+_DIRTY = select(RECORD).where(IS_DIRTY, RECORD.c.entity == _B_ENTITY, RECORD.c.id > bindparam("b_after"))
+_DIRTY_ALL = _DIRTY.order_by(RECORD.c.id).limit(bindparam("b_limit"))
+_DIRTY_SETTLED = _DIRTY.where(RECORD.c.settled).order_by(RECORD.c.id).limit(bindparam("b_limit"))
+_INSERT_RECORD = insert(RECORD)
+_MARK_DIRTY = ForIds(RECORD.c.id, lambda given: update(RECORD).where(given).values(dirty=True))
+_MARK_CHILDREN = ForIds(RECORD.c.parent, lambda given: update(RECORD).where(given).values(dirty=True))
+_WAITING = select(LINK.c.record_id).where(LINK.c.awaits.in_(_IDS), LINK.c.record_id.is_not(None))
+_MARK_WAITING = update(RECORD).where(RECORD.c.id.in_(_WAITING)).values(dirty=True)
+_WAIT_NO_MORE = ForIds(LINK.c.awaits, lambda given: update(LINK).where(given).values(awaits=None))
+_MARK_WANTED = ForIds(
+    RECORD.c.id, lambda given: update(RECORD).where(given, RECORD.c.wanted.is_(False)).values(wanted=True, dirty=True)
+)
+_COUNT_DIRTY = select(func.count()).select_from(RECORD).where(IS_DIRTY)
+_COUNT_DIRTY_OF = _COUNT_DIRTY.where(RECORD.c.entity == _B_ENTITY)
+_BY_KEY = ForIds(KEY.c.value, lambda given: select(KEY).where(KEY.c.kind == bindparam("b_kind"), given))
+_KEYS_OF = ForIds(KEY.c.record_id, lambda given: select(KEY).where(given))
+_SAVE_KEY = upsert(KEY, lambda new: new.on_conflict_do_nothing())
+_DROP_KEY = delete(KEY).where(
+    KEY.c.kind == bindparam("k"), KEY.c.value == bindparam("v"), KEY.c.record_id == bindparam("r")
+)
+_ACTIVE_SYSTEMS = ForIds(
+    LINK.c.record_id, lambda given: select(LINK.c.record_id, LINK.c.system).where(given, IS_ACTIVE)
+)
+_REFERENCES = select(LINK.c.system, LINK.c.external_id, LINK.c.record_id, LINK.c.state)
+_IDS_OF_RECORDS = ForIds(LINK.c.record_id, lambda given: _REFERENCES.where(given, LINK.c.entity == _B_ENTITY))
+_IDS_OF_OBJECTS = ForIds(
+    LINK.c.external_id,
+    lambda given: _REFERENCES.where(
+        LINK.c.system == _B_SYSTEM, LINK.c.entity == _B_ENTITY, given, LINK.c.record_id.is_not(None)
+    ),
+)
 
 
 def _link(row: Any) -> Link:
@@ -82,13 +187,17 @@ def _link_values(link: Link) -> dict[str, Any]:
     }
 
 
+# What a stored link never changes: which object it is of.
+_OBJECT = ("system", "entity", "external_id")
+_SAVED = tuple(name for name in _link_values(Link(0, None, System.ERP, Entity.TICKET, "")) if name not in _OBJECT)
+_SAVE_LINK = _ONE_LINK.values({name: bindparam(name) for name in _SAVED})
+
+
 def links_by_external(conn: Connection, system: System, entity: Entity, ids: Sequence[str]) -> dict[str, Link]:
     """Links of any state for external ids; `unsettled` is filled."""
     out: dict[str, Link] = {}
     for chunk in in_chunks(ids, CHUNK):
-        rows = conn.execute(
-            select(LINK).where(LINK.c.system == system, LINK.c.entity == entity, LINK.c.external_id.in_(chunk))
-        )
+        rows = _OF_OBJECTS(conn, chunk, b_system=system, b_entity=entity)
         out.update({row.external_id: _link(row) for row in rows})
     mark_unsettled(conn, out.values())
     return out
@@ -98,48 +207,48 @@ def stamps_of(conn: Connection, system: System, entity: Entity, ids: Sequence[st
     """The stamps that active links hold, by external id."""
     out: dict[str, datetime] = {}
     for chunk in in_chunks(ids, CHUNK):
-        rows = conn.execute(
-            select(LINK.c.external_id, LINK.c.stamp).where(
-                LINK.c.system == system,
-                LINK.c.entity == entity,
-                LINK.c.external_id.in_(chunk),
-                LINK.c.stamp.is_not(None),
-                IS_ACTIVE,
-            )
-        )
+        rows = _STAMPS(conn, chunk, b_system=system, b_entity=entity)
         out.update((row.external_id, row.stamp) for row in rows)
     return out
 
 
 def links_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, list[Link]]:
     """Links of any state of records, oldest first; `unsettled` is filled."""
+    return links_and_unsettled(conn, record_ids)[0]
+
+
+def links_and_unsettled(
+    conn: Connection, record_ids: Sequence[str]
+) -> tuple[dict[str, list[Link]], dict[str, set[System]]]:
+    """Links as `links_of` gives them, and by record the systems in which a write of ours may have landed."""
     out: dict[str, list[Link]] = {record_id: [] for record_id in record_ids}
     for chunk in in_chunks(record_ids, CHUNK):
-        rows = conn.execute(select(LINK).where(LINK.c.record_id.in_(chunk)).order_by(LINK.c.id))
-        for row in rows:
+        for row in _OF_RECORDS(conn, chunk):
             out[row.record_id].append(_link(row))
-    mark_unsettled(conn, [link for links in out.values() for link in links])
-    return out
+    unsettled = unsettled_of(conn, record_ids)
+    _mark({(link.record_id, link.system): link for links in out.values() for link in links}, unsettled)
+    return out, unsettled
 
 
 def links_by_id(conn: Connection, ids: Sequence[int]) -> dict[int, Link]:
     """Links by our own number."""
     out: dict[int, Link] = {}
     for chunk in in_chunks(ids, CHUNK):
-        out.update({row.id: _link(row) for row in conn.execute(select(LINK).where(LINK.c.id.in_(chunk)))})
+        out.update({row.id: _link(row) for row in _BY_ID(conn, chunk)})
     mark_unsettled(conn, out.values())
     return out
 
 
 def mark_unsettled(conn: Connection, links: Iterable[Link]) -> None:
     """A link is unsettled while an intent of its record in its system is sent or unknown."""
-    by_record = {(link.record_id, link.system): link for link in links if link.record_id}
-    for chunk in in_chunks(sorted({str(record_id) for record_id, _ in by_record}), CHUNK):
-        rows = conn.execute(
-            select(INTENT.c.record_id, INTENT.c.system).where(IS_UNSETTLED, INTENT.c.record_id.in_(chunk))
-        )
-        for row in rows:
-            link = by_record.get((RecordId(row.record_id), System(row.system)))
+    by_record = {(link.record_id, link.system): link for link in links}
+    _mark(by_record, unsettled_of(conn, sorted({str(one) for one, _ in by_record if one})))
+
+
+def _mark(by_record: Mapping[tuple[RecordId | None, System], Link], unsettled: Mapping[str, set[System]]) -> None:
+    for record_id, systems in unsettled.items():
+        for system in systems:
+            link = by_record.get((RecordId(record_id), system))
             if link is not None:
                 link.unsettled = True
 
@@ -149,19 +258,8 @@ def unplaced(conn: Connection, entity: Entity, limit: int, fields: Collection[st
 
     They are to be placed (`place_links`), never to be saved whole. Deferred ones are left out until their read by id.
     """
-    rows = conn.execute(
-        select(LINK.c.id, LINK.c.system, LINK.c.external_id, LINK.c.marker, LINK.c.cells, LINK.c.detail)
-        .where(
-            LINK.c.record_id.is_(None),
-            LINK.c.entity == entity,
-            IS_ACTIVE,
-            or_(LINK.c.detail == 0, LINK.c.awaits.is_(None)),
-        )
-        .order_by(LINK.c.id)
-        .limit(limit)
-    )
     out: list[Link] = []
-    for row in rows:
+    for row in conn.execute(_UNPLACED, {"b_entity": entity, "b_limit": limit}):
         cells = {name: Cell.load(raw) for name, raw in (row.cells or {}).items() if name in fields}
         link = Link(row.id, None, System(row.system), entity, row.external_id, cells=cells, marker=row.marker)
         link.detail = row.detail
@@ -172,7 +270,7 @@ def unplaced(conn: Connection, entity: Entity, limit: int, fields: Collection[st
 def defer(conn: Connection, ids: Sequence[int]) -> None:
     """Leave links unplaced until the read by id that they are owed: it may show whom they belong to."""
     for chunk in in_chunks(ids, CHUNK):
-        conn.execute(update(LINK).where(LINK.c.id.in_(chunk)).values(awaits=DETAIL))
+        _DEFER(conn, chunk)
 
 
 def save_links(conn: Connection, links: Iterable[Link]) -> None:
@@ -181,23 +279,20 @@ def save_links(conn: Connection, links: Iterable[Link]) -> None:
     for link in links:
         values = _link_values(link)
         if link.id:
-            known.append({**values, "b_id": link.id})
+            known.append({name: values[name] for name in _SAVED} | {"b_id": link.id})
         else:
             fresh.append(values)
     if fresh:
-        conn.execute(insert(LINK), fresh)
+        conn.execute(_INSERT_LINK, fresh)
     if known:
-        names = [name for name in known[0] if name not in ("b_id", "system", "entity", "external_id")]
-        statement = update(LINK).where(LINK.c.id == bindparam("b_id")).values({n: bindparam(n) for n in names})
-        rows = [{key: value for key, value in row.items() if key in names or key == "b_id"} for row in known]
-        conn.execute(statement, rows)
+        conn.execute(_SAVE_LINK, known)
 
 
 def place_links(conn: Connection, links: Iterable[Link]) -> None:
     """Write the record that each of these stored links belongs to, and nothing else of them."""
     rows = [{"b_id": link.id, "b_record": link.record_id} for link in links]
     if rows:
-        conn.execute(update(LINK).where(LINK.c.id == bindparam("b_id")).values(record_id=bindparam("b_record")), rows)
+        conn.execute(_PLACE_LINK, rows)
 
 
 def save_judged(conn: Connection, links: Iterable[Link]) -> None:
@@ -211,60 +306,36 @@ def save_judged(conn: Connection, links: Iterable[Link]) -> None:
         for link in links
     ]
     if rows:
-        statement = update(LINK).where(LINK.c.id == bindparam("b_id"))
-        conn.execute(statement.values(cells=bindparam("b_cells"), awaits=bindparam("b_awaits")), rows)
+        conn.execute(_SAVE_JUDGED, rows)
 
 
 def save_gone(conn: Connection, links: Iterable[Link]) -> None:
     """Write what is known and was judged of the end of stored links."""
     rows = [{"b_id": link.id, "b_gone": link.gone} for link in links]
     if rows:
-        conn.execute(update(LINK).where(LINK.c.id == bindparam("b_id")).values(gone=bindparam("b_gone")), rows)
+        conn.execute(_SAVE_GONE, rows)
 
 
 def to_follow(conn: Connection, entity: Entity) -> list[Link]:
     """Links that were merged away and whose survivor was not followed yet, oldest first."""
-    rows = conn.execute(
-        select(LINK).where(IS_AGAIN, LINK.c.entity == entity, LINK.c.state == str(LinkState.BARRED)).order_by(LINK.c.id)
-    )
-    return [_link(row) for row in rows]
+    return [_link(row) for row in conn.execute(_TO_FOLLOW, {"b_entity": entity})]
 
 
 def ask_again(conn: Connection, ids: Iterable[int]) -> None:
     """These links are to be read by id."""
     for chunk in in_chunks(sorted(set(ids)), CHUNK):
-        conn.execute(update(LINK).where(LINK.c.id.in_(chunk)).values(again=True))
+        _ASK_AGAIN(conn, chunk)
 
 
 def owe_detail(conn: Connection, system: System, entity: Entity, ids: Sequence[str], priority: int) -> None:
     """Raise the priority of reads by id that are still owed (1 is the most urgent)."""
     for chunk in in_chunks(ids, CHUNK):
-        conn.execute(
-            update(LINK)
-            .where(
-                LINK.c.system == system,
-                LINK.c.entity == entity,
-                LINK.c.external_id.in_(chunk),
-                LINK.c.detail > priority,
-            )
-            .values(detail=priority)
-        )
+        _OWE_DETAIL(conn, chunk, b_system=system, b_entity=entity, b_priority=priority)
 
 
 def details_owed(conn: Connection, system: System, entity: Entity, limit: int, worst: int = 3) -> list[str]:
     """External ids whose read by id is owed, the most urgent first."""
-    rows = conn.execute(
-        select(LINK.c.external_id)
-        .where(
-            LINK.c.system == system,
-            LINK.c.entity == entity,
-            IS_OWED,
-            LINK.c.detail <= worst,
-            IS_ACTIVE,
-        )
-        .order_by(LINK.c.detail, LINK.c.id)
-        .limit(limit)
-    )
+    rows = conn.execute(_DETAILS_OWED, {"b_system": system, "b_entity": entity, "b_worst": worst, "b_limit": limit})
     return [row.external_id for row in rows]
 
 
@@ -285,12 +356,7 @@ def count_active(conn: Connection, system: System, entity: Entity) -> int:
 
 def read_again(conn: Connection, system: System, entity: Entity, limit: int) -> list[str]:
     """External ids that a hint or an unsettled write asked to read by id; one that is gone may be back."""
-    rows = conn.execute(
-        select(LINK.c.external_id)
-        .where(LINK.c.system == system, LINK.c.entity == entity, IS_AGAIN, LINK.c.state != str(LinkState.BARRED))
-        .order_by(LINK.c.id)
-        .limit(limit)
-    )
+    rows = conn.execute(_READ_AGAIN, {"b_system": system, "b_entity": entity, "b_limit": limit})
     return [row.external_id for row in rows]
 
 
@@ -327,11 +393,15 @@ def record_values(record: Record) -> dict[str, Any]:
     }
 
 
+_JUDGED = ("dirty", *record_values(Record(RecordId(""), Entity.TICKET)))
+_SAVE_RECORD = update(RECORD).where(RECORD.c.id == bindparam("b_id")).values({n: bindparam(n) for n in _JUDGED})
+
+
 def records_by_id(conn: Connection, ids: Sequence[str]) -> dict[str, Record]:
     """Records by id."""
     out: dict[str, Record] = {}
     for chunk in in_chunks(ids, CHUNK):
-        out.update({row.id: _record(row) for row in conn.execute(select(RECORD).where(RECORD.c.id.in_(chunk)))})
+        out.update({row.id: _record(row) for row in _RECORDS_BY_ID(conn, chunk)})
     return out
 
 
@@ -339,10 +409,8 @@ def dirty_records(
     conn: Connection, entity: Entity, limit: int, after: str = "", *, settled: bool = False
 ) -> list[Record]:
     """Records with something to judge, by id; with `settled` only those that were judged before."""
-    due = select(RECORD).where(IS_DIRTY, RECORD.c.entity == entity, RECORD.c.id > after)
-    if settled:
-        due = due.where(RECORD.c.settled)
-    return [_record(row) for row in conn.execute(due.order_by(RECORD.c.id).limit(limit))]
+    due = _DIRTY_SETTLED if settled else _DIRTY_ALL
+    return [_record(row) for row in conn.execute(due, {"b_entity": entity, "b_after": after, "b_limit": limit})]
 
 
 def insert_records(conn: Connection, records: Iterable[Record]) -> None:
@@ -353,56 +421,48 @@ def insert_records(conn: Connection, records: Iterable[Record]) -> None:
         for record in records
     ]
     if rows:
-        conn.execute(insert(RECORD), rows)
+        conn.execute(_INSERT_RECORD, rows)
 
 
 def save_records(conn: Connection, records: Iterable[Record], *, dirty: Mapping[str, bool]) -> None:
     """Write judged records back and set or clear their mark."""
     rows = [{"b_id": record.id, "dirty": dirty.get(record.id, False)} | record_values(record) for record in records]
-    if not rows:
-        return
-    names = [name for name in rows[0] if name != "b_id"]
-    conn.execute(
-        update(RECORD).where(RECORD.c.id == bindparam("b_id")).values({name: bindparam(name) for name in names}), rows
-    )
+    if rows:
+        conn.execute(_SAVE_RECORD, rows)
 
 
 def mark_dirty(conn: Connection, record_ids: Iterable[str]) -> None:
     """Something about these records is to be judged."""
     for chunk in in_chunks(sorted(set(record_ids)), CHUNK):
-        conn.execute(update(RECORD).where(RECORD.c.id.in_(chunk)).values(dirty=True))
+        _MARK_DIRTY(conn, chunk)
 
 
 def mark_dirty_children(conn: Connection, customers: Iterable[str]) -> None:
     """Tickets of these customers have something to judge: their customer got a link."""
     for chunk in in_chunks(sorted(set(customers)), CHUNK):
-        conn.execute(update(RECORD).where(RECORD.c.parent.in_(chunk)).values(dirty=True))
+        _MARK_CHILDREN(conn, chunk)
 
 
 def mark_awaiting(conn: Connection, references: Iterable[str]) -> None:
     """Records whose link awaits one of these references (`system:external id`) have something to judge."""
     for chunk in in_chunks(sorted(set(references)), CHUNK):
-        waiting = select(LINK.c.record_id).where(LINK.c.awaits.in_(chunk), LINK.c.record_id.is_not(None))
-        conn.execute(update(RECORD).where(RECORD.c.id.in_(waiting)).values(dirty=True))
-        conn.execute(update(LINK).where(LINK.c.awaits.in_(chunk)).values(awaits=None))
+        conn.execute(_MARK_WAITING, {"b_ids": chunk})
+        _WAIT_NO_MORE(conn, chunk)
 
 
 def mark_wanted(conn: Connection, customers: Iterable[str]) -> int:
     """Customers that a ticket refers to are wanted where policy says `when_ticket`; newly wanted ones become dirty."""
     count = 0
     for chunk in in_chunks(sorted(set(customers)), CHUNK):
-        count += conn.execute(
-            update(RECORD).where(RECORD.c.id.in_(chunk), RECORD.c.wanted.is_(False)).values(wanted=True, dirty=True)
-        ).rowcount
+        count += _MARK_WANTED(conn, chunk).rowcount
     return count
 
 
 def count_dirty(conn: Connection, entity: Entity | None = None) -> int:
     """Records with something to judge."""
-    statement = select(func.count()).select_from(RECORD).where(IS_DIRTY)
-    if entity is not None:
-        statement = statement.where(RECORD.c.entity == entity)
-    return int(conn.execute(statement).scalar_one())
+    if entity is None:
+        return int(conn.execute(_COUNT_DIRTY).scalar_one())
+    return int(conn.execute(_COUNT_DIRTY_OF, {"b_entity": entity}).scalar_one())
 
 
 # --- match keys -------------------------------------------------------------------------------------------------
@@ -416,8 +476,7 @@ def records_by_key(conn: Connection, keys: Iterable[tuple[str, str]]) -> dict[tu
     out: dict[tuple[str, str], set[RecordId]] = {}
     for kind, values in by_kind.items():
         for chunk in in_chunks(sorted(values), CHUNK):
-            rows = conn.execute(select(KEY).where(and_(KEY.c.kind == kind, KEY.c.value.in_(chunk))))
-            for row in rows:
+            for row in _BY_KEY(conn, chunk, b_kind=kind):
                 out.setdefault((row.kind, row.value), set()).add(RecordId(row.record_id))
     return out
 
@@ -426,7 +485,7 @@ def keys_of(conn: Connection, record_ids: Iterable[str]) -> dict[str, set[tuple[
     """All keys of records."""
     out: dict[str, set[tuple[str, str]]] = {}
     for chunk in in_chunks(sorted(set(record_ids)), CHUNK):
-        for row in conn.execute(select(KEY).where(KEY.c.record_id.in_(chunk))):
+        for row in _KEYS_OF(conn, chunk):
             out.setdefault(row.record_id, set()).add((row.kind, row.value))
     return out
 
@@ -435,27 +494,21 @@ def save_keys(conn: Connection, keys: Iterable[tuple[str, str, str]]) -> None:
     """(kind, value, record id); what is there already stays."""
     rows = [{"kind": kind, "value": value, "record_id": record} for kind, value, record in sorted(set(keys))]
     if rows:
-        conn.execute(insert_for(conn, KEY).on_conflict_do_nothing(), rows)
+        conn.execute(_SAVE_KEY(conn), rows)
 
 
 def drop_keys(conn: Connection, keys: Iterable[tuple[str, str, str]]) -> None:
     """Keys that no link of the record shows any more."""
     rows = [{"k": kind, "v": value, "r": record} for kind, value, record in keys]
     if rows:
-        conn.execute(
-            delete(KEY).where(
-                KEY.c.kind == bindparam("k"), KEY.c.value == bindparam("v"), KEY.c.record_id == bindparam("r")
-            ),
-            rows,
-        )
+        conn.execute(_DROP_KEY, rows)
 
 
 def active_systems(conn: Connection, record_ids: Iterable[str]) -> dict[str, set[System]]:
     """Systems in which records have an active link."""
     out: dict[str, set[System]] = {}
     for chunk in in_chunks(sorted(set(record_ids)), CHUNK):
-        rows = conn.execute(select(LINK.c.record_id, LINK.c.system).where(LINK.c.record_id.in_(chunk), IS_ACTIVE))
-        for row in rows:
+        for row in _ACTIVE_SYSTEMS(conn, chunk):
             out.setdefault(row.record_id, set()).add(System(row.system))
     return out
 
@@ -469,20 +522,12 @@ def external_ids(
 ) -> list[tuple[System, str, RecordId, LinkState]]:
     """(system, external id, record, state) for records or for external ids: what references need."""
     out: list[tuple[System, str, RecordId, LinkState]] = []
-    columns = (LINK.c.system, LINK.c.external_id, LINK.c.record_id, LINK.c.state)
     for chunk in in_chunks(sorted(set(records)), CHUNK):
-        rows = conn.execute(select(*columns).where(LINK.c.record_id.in_(chunk), LINK.c.entity == entity))
+        rows = _IDS_OF_RECORDS(conn, chunk, b_entity=entity)
         out += [(System(r.system), r.external_id, RecordId(r.record_id), LinkState(r.state)) for r in rows]
     for system, ids in (externals or {}).items():
         for chunk in in_chunks(sorted(set(ids)), CHUNK):
-            rows = conn.execute(
-                select(*columns).where(
-                    LINK.c.system == system,
-                    LINK.c.entity == entity,
-                    LINK.c.external_id.in_(chunk),
-                    LINK.c.record_id.is_not(None),
-                )
-            )
+            rows = _IDS_OF_OBJECTS(conn, chunk, b_system=system, b_entity=entity)
             out += [(System(r.system), r.external_id, RecordId(r.record_id), LinkState(r.state)) for r in rows]
     return out
 

@@ -8,10 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
+    BindParameter,
     Connection,
-    TextClause,
-    and_,
     bindparam,
     delete,
     func,
@@ -34,7 +32,7 @@ from sync_platform.core.records import (
     Verb,
     payload_hash,
 )
-from sync_platform.ledger.database import in_chunks
+from sync_platform.ledger.database import ForIds, in_chunks
 from sync_platform.ledger.tables import IntentRow
 
 INTENT: SaTable = IntentRow.__table__  # type: ignore[attr-defined]
@@ -47,6 +45,54 @@ IS_PLANNED = text("intent.state = 'planned'")
 IS_UNSETTLED = text("intent.state IN ('sent','unknown')")
 OTHER = INTENT.alias("other")
 OTHER_IS_UNSETTLED = text("other.state IN ('sent','unknown')")
+
+
+# Statements are built once: building one, and the key under which its text is kept, costs more than running it.
+_B_SYSTEM: BindParameter[Any] = bindparam("b_system")
+_B_ENTITY: BindParameter[Any] = bindparam("b_entity")
+_B_NOW = bindparam("b_now", type_=INTENT.c.due_at.type)
+_IDS: BindParameter[Any] = bindparam("b_ids", expanding=True)
+_PLANNED_OF = ForIds(
+    INTENT.c.record_id,
+    lambda given: select(INTENT.c.id, INTENT.c.record_id, INTENT.c.system, INTENT.c.hash).where(given, IS_PLANNED),
+)
+_REMOVE = ForIds(INTENT.c.id, lambda given: delete(INTENT).where(given))
+_ADD = insert(INTENT)
+_IS_DUE = or_(INTENT.c.due_at.is_(None), INTENT.c.due_at <= _B_NOW)
+_WAITS = select(OTHER.c.id).where(
+    OTHER_IS_UNSETTLED, OTHER.c.record_id == INTENT.c.record_id, OTHER.c.system == INTENT.c.system
+)
+_DUE = select(INTENT).where(
+    IS_OPEN, IS_PLANNED, ~_WAITS.exists(), INTENT.c.system == _B_SYSTEM, INTENT.c.entity == _B_ENTITY, _IS_DUE
+)
+# Lane by lane, each in the order of the index: backlogs of a million are never sorted.
+_DUE_BY_LANE = tuple(
+    _DUE.where(of_lane).order_by(INTENT.c.id).limit(bindparam("b_limit"))
+    for of_lane in (INTENT.c.lane.in_(URGENT), INTENT.c.lane == Lane.BACKFILL)
+)
+_DUE_OF_CHOSEN = tuple(due.where(INTENT.c.record_id.in_(_IDS)) for due in _DUE_BY_LANE)
+_UNSETTLED = select(INTENT).where(IS_UNSETTLED)
+_UNSETTLED_OF = ForIds(
+    INTENT.c.record_id, lambda given: select(INTENT.c.record_id, INTENT.c.system).where(given, IS_UNSETTLED)
+)
+_MARK_SENT = ForIds(
+    INTENT.c.id,
+    lambda given: (
+        update(INTENT)
+        .where(given)
+        .values(state="sent", sent_at=bindparam("b_at"), tries=INTENT.c.tries + 1, run=bindparam("b_run"))
+    ),
+)
+_SET_STATE = (
+    update(INTENT)
+    .where(INTENT.c.id == bindparam("b_id"))
+    .values(state=bindparam("state"), due_at=bindparam("due_at"), settled_at=bindparam("settled_at"))
+)
+_COUNT_PLANNED = (
+    select(func.count())
+    .select_from(INTENT)
+    .where(IS_OPEN, IS_PLANNED, INTENT.c.system == _B_SYSTEM, INTENT.c.entity == _B_ENTITY)
+)
 
 
 @dataclass(slots=True)
@@ -109,16 +155,12 @@ def replace_planned(
     kept: set[tuple[str, str]] = set()
     wanted = {(str(write.record_id), str(write.system)): _hash(write) for write in writes}
     for chunk in in_chunks(record_ids, CHUNK):
-        rows = conn.execute(
-            select(INTENT.c.id, INTENT.c.record_id, INTENT.c.system, INTENT.c.hash).where(
-                INTENT.c.record_id.in_(chunk), IS_PLANNED
-            )
-        ).all()
+        rows = _PLANNED_OF(conn, chunk).all()
         same = {(row.record_id, row.system) for row in rows if wanted.get((row.record_id, row.system)) == row.hash}
         kept |= same
         stale = [row.id for row in rows if (row.record_id, row.system) not in same]
         for ids in in_chunks(stale, CHUNK):
-            conn.execute(delete(INTENT).where(INTENT.c.id.in_(ids)))
+            _REMOVE(conn, ids)
     fresh = [
         {
             "record_id": write.record_id,
@@ -142,7 +184,7 @@ def replace_planned(
         if (str(write.record_id), str(write.system)) not in kept
     ]
     if fresh:
-        conn.execute(insert(INTENT), fresh)
+        conn.execute(_ADD, fresh)
 
 
 def _hash(write: PlannedWrite) -> str:
@@ -157,53 +199,41 @@ def planned(
     now: datetime,
     limit: int,
     only: Collection[str] | None = None,
+    but: Collection[int] = (),
 ) -> list[Intent]:
-    """Planned intents that are due, interactive ones first, then oldest first; `only` names records.
+    """Planned intents that are due, interactive ones first, then oldest first; `only` names records, `but` intents.
 
     None for a record while an earlier intent there is sent or unknown: a create that may have landed has no link yet
     from which the plan could know of it.
     """
-    waits = select(OTHER.c.id).where(
-        OTHER_IS_UNSETTLED, OTHER.c.record_id == INTENT.c.record_id, OTHER.c.system == INTENT.c.system
-    )
-    due = select(INTENT).where(
-        IS_OPEN,
-        IS_PLANNED,
-        ~waits.exists(),
-        INTENT.c.system == system,
-        INTENT.c.entity == entity,
-        or_(INTENT.c.due_at.is_(None), INTENT.c.due_at <= now),
-    )
+    asked: dict[str, Any] = {"b_system": system, "b_entity": entity, "b_now": now}
     if only is not None:
-        due = due.where(INTENT.c.record_id.in_(sorted(only)))
+        asked["b_ids"] = sorted(only)
     out: list[Intent] = []
-    # Lane by lane, each in the order of the index: backlogs of a million are never sorted.
-    for of_lane in (INTENT.c.lane.in_(URGENT), INTENT.c.lane == Lane.BACKFILL):
+    for due in _DUE_BY_LANE if only is None else _DUE_OF_CHOSEN:
         if len(out) < limit:
-            rows = conn.execute(due.where(of_lane).order_by(INTENT.c.id).limit(limit - len(out)))
+            wanted = due.where(INTENT.c.id.not_in(sorted(but))) if but else due
+            rows = conn.execute(wanted, asked | {"b_limit": limit - len(out)})
             out += [_intent(row) for row in rows]
     return out
 
 
 def unsettled(conn: Connection, system: System | None = None, entity: Entity | None = None) -> list[Intent]:
     """Sent or unknown intents, oldest first."""
-    where: list[ColumnElement[bool] | TextClause] = [IS_UNSETTLED]
+    found = _UNSETTLED
     if system is not None:
-        where.append(INTENT.c.system == system)
+        found = found.where(INTENT.c.system == system)
     if entity is not None:
-        where.append(INTENT.c.entity == entity)
+        found = found.where(INTENT.c.entity == entity)
     # Ordered here: asked for the order of ids, SQLite walks over all that ever was.
-    return sorted((_intent(row) for row in conn.execute(select(INTENT).where(and_(*where)))), key=lambda one: one.id)
+    return sorted((_intent(row) for row in conn.execute(found)), key=lambda one: one.id)
 
 
 def unsettled_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, set[System]]:
     """Systems in which a write of ours may have landed, by record: nothing else is planned there meanwhile."""
     out: dict[str, set[System]] = {}
     for chunk in in_chunks(record_ids, CHUNK):
-        rows = conn.execute(
-            select(INTENT.c.record_id, INTENT.c.system).where(INTENT.c.record_id.in_(chunk), IS_UNSETTLED)
-        )
-        for row in rows:
+        for row in _UNSETTLED_OF(conn, chunk):
             out.setdefault(row.record_id, set()).add(System(row.system))
     return out
 
@@ -211,11 +241,7 @@ def unsettled_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, set[S
 def mark_sent(conn: Connection, intents: Sequence[Intent], at: datetime, run: str) -> None:
     """Commit before the call: from now on the write may have landed."""
     for chunk in in_chunks([intent.id for intent in intents], CHUNK):
-        conn.execute(
-            update(INTENT)
-            .where(INTENT.c.id.in_(chunk))
-            .values(state="sent", sent_at=at, tries=INTENT.c.tries + 1, run=run)
-        )
+        _MARK_SENT(conn, chunk, b_at=at, b_run=run)
 
 
 def send_now(conn: Connection, writes: Sequence[PlannedWrite], *, at: datetime, run: str) -> list[Intent]:
@@ -243,12 +269,7 @@ def set_states(conn: Connection, rows: Sequence[tuple[int, IntentState, datetime
         for number, state, due_at, settled_at in rows
     ]
     if values:
-        conn.execute(
-            update(INTENT)
-            .where(INTENT.c.id == bindparam("b_id"))
-            .values(state=bindparam("state"), due_at=bindparam("due_at"), settled_at=bindparam("settled_at")),
-            values,
-        )
+        conn.execute(_SET_STATE, values)
 
 
 def drop_planned(conn: Connection, ids: Sequence[int]) -> None:
@@ -276,6 +297,12 @@ def due_count(conn: Connection, now: datetime) -> int:
             .where(IS_OPEN, or_(INTENT.c.due_at.is_(None), INTENT.c.due_at <= now))
         ).scalar_one()
     )
+
+
+def count_put_off(conn: Connection, now: datetime) -> int:
+    """Planned intents that were refused for the moment and wait for their next try."""
+    found = select(func.count()).select_from(INTENT).where(IS_OPEN, IS_PLANNED, INTENT.c.due_at > now)
+    return int(conn.execute(found).scalar_one())
 
 
 def due_systems(conn: Connection, now: datetime) -> set[tuple[System, Entity]]:
@@ -306,10 +333,4 @@ def planned_creates(conn: Connection, entity: Entity, record_ids: Iterable[str])
 
 def count_planned(conn: Connection, system: System, entity: Entity) -> int:
     """Planned intents of one system and entity."""
-    return int(
-        conn.execute(
-            select(func.count())
-            .select_from(INTENT)
-            .where(IS_OPEN, IS_PLANNED, INTENT.c.system == system, INTENT.c.entity == entity)
-        ).scalar_one()
-    )
+    return int(conn.execute(_COUNT_PLANNED, {"b_system": system, "b_entity": entity}).scalar_one())

@@ -37,6 +37,7 @@ NUMBERS = (
     "rate_limited",
     "waited_s",
     "lag_s",
+    "read_to_write_s",
 )
 
 COUNTED = ("observed", "reverted", "conflicts", "in_review", "parked")
@@ -247,8 +248,10 @@ def summed(summary: Mapping[str, Any]) -> dict[str, Any]:
     out |= {f"calls_{name}": count for name, count in made.items()}
     out |= {f"ratio_{name}": cost.get("ratio", 0) for name, cost in systems.items()}
     lags = [cost["lag_s"] for cost in systems.values() if cost.get("lag_s") is not None]
+    blind = [window["max"] for cost in systems.values() if (window := cost.get("read_to_write_s"))]
     return out | {
         **({"lag_s": max(lags)} if lags else {}),
+        **({"read_to_write_s": max(blind)} if blind else {}),
         "calls": calls,
         "lower_bound": bound,
         "ratio": round(calls / bound, 3) if bound else 1.0,

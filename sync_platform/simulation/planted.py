@@ -205,6 +205,15 @@ def _every_judgement_lost(right: Any) -> Any:
     return decided
 
 
+def _first_word_counts(right: Any) -> Any:
+    """The first to speak keeps the field: later changes are never judged."""
+
+    def judge(scene: Scene, name: str, policy: Any, fresh: Any) -> bool:
+        return bool(scene.record.fields.get(name) is None and right(scene, name, policy, fresh))
+
+    return judge
+
+
 def _of(name: str, breaks: str, *swaps: Swap) -> Plant:
     return Plant(name, tuple(breaks.split()), swaps)
 
@@ -212,6 +221,7 @@ def _of(name: str, breaks: str, *swaps: Swap) -> Plant:
 _ALL = (
     _of("answer_moves_all_bases", "I3 I1", (settle, "_acknowledge", _all_bases)),
     _of("base_not_read_back", "I6 I2", (settle, "_acknowledge_field", _base_as_sent)),
+    _of("answer_moves_nothing", "I2 I6 I7", (settle, "_acknowledge_field", _nothing)),
     _of("unknown_taken_for_done", "I7 I1 I3", (settle, "_settle_one", _unknown_is_done)),
     _of("busy_taken_for_refused", "I1 I3", (settle, "_settle_one", _retry_is_rejected)),
     _of("crash_forgets_what_was_sent", "I9 I6 I3", (push, "settle_unknown", _sent_is_forgotten)),
@@ -245,6 +255,7 @@ _ALL = (
     _of("watermark_moved_mid_walk", "I7 I1 I3", (SimulatedSystem, "pull", _page_made_short(_to_the_end))),
     _of("greater_for_greater_or_equal", "I7 I1 I3", (SimulatedSystem, "pull", _page_made_short(_equal_stamps_dropped))),
     _of("everybody_may_write", "I16", (merge, "_claims_nothing", _everybody_writes)),
+    _of("first_word_counts", "I3", (merge, "_judge", _first_word_counts)),
     _of("differences_left_alone", "I1 I3", (Scene, "decided", _every_judgement_lost)),
     _of("everybody_is_new", "I9 I1", (reconcile, "place", _always_new)),
     _of("sent_not_written_down", "I10", (outbox, "mark_sent", _nothing)),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Engine, event
 
 from sync_platform.ledger.database import Ledger
 
@@ -22,6 +22,10 @@ class SimulatedLedger(Ledger):
     seam: Callable[[str], None] = staticmethod(lambda _name: None)
     clock: Callable[[], datetime] = staticmethod(lambda: datetime.now(UTC))
 
+    def __init__(self, engine: Engine, pacing_engine: Engine) -> None:
+        super().__init__(engine, pacing_engine)
+        self.idle: list[Connection] = []
+
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """A write transaction; the process may die before and after its commit."""
@@ -30,6 +34,21 @@ class SimulatedLedger(Ledger):
             yield conn
             self.seam("commit")
         self.seam("committed")
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """The connection of the transaction before: fetching one from a pool costs more than a read."""
+        conn = self.idle.pop() if self.idle else self.engine.connect()
+        try:
+            yield conn
+        finally:
+            self.idle.append(conn)
+
+    def part(self) -> None:
+        """Close all connections: the file is about to be replaced under them."""
+        while self.idle:
+            self.idle.pop().close()
+        self.engine.dispose()
 
     def now(self, conn: Connection) -> datetime:  # noqa: ARG002  # the ledger's
         """The world's time."""
@@ -44,7 +63,7 @@ class Shelf:
         self.folder = Path(tempfile.mkdtemp(prefix="sync-simulate-", dir=base if base.is_dir() else None))
         self.path = self.folder / "ledger.db"
         self.ledger = cast("SimulatedLedger", SimulatedLedger.open(f"sqlite:///{self.path}", migrate=True))
-        self.ledger.engine.dispose()
+        self.ledger.part()
         event.listen(self.ledger.engine, "connect", _careless)
         self.raw = sqlite3.connect(self.path)
         self.empty = sqlite3.connect(":memory:")
@@ -52,18 +71,19 @@ class Shelf:
 
     def fresh(self) -> SimulatedLedger:
         """The ledger as it was created."""
-        self.ledger.engine.dispose()
+        self.ledger.part()
         self.empty.backup(self.raw)
         return self.ledger
 
     def copy(self, other: Shelf) -> None:
         """Hold what another shelf holds."""
-        self.ledger.engine.dispose()
+        self.ledger.part()
         other.raw.backup(self.raw)
 
     def close(self) -> None:
         """Remove the file."""
         self.raw.close()
+        self.ledger.part()
         self.ledger.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 

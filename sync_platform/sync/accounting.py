@@ -93,6 +93,22 @@ def bounds_of(hub: Hub, system: System) -> dict[str, float]:
     }
 
 
+def window_of(hub: Hub, system: System) -> dict[str, float] | None:
+    """Seconds from our last read to the answer of an update, over the updates of this run; None without any.
+
+    What a person typed into the same field in between is overwritten unseen, but for the ERP, which refuses it.
+    """
+    seconds = sorted(hub.windows.get(system, ()))
+    if not seconds:
+        return None
+    return {
+        "updates": len(seconds),
+        "median": round(seconds[len(seconds) // 2], 2),
+        "p95": round(seconds[(len(seconds) * 95) // 100], 2),
+        "max": round(seconds[-1], 2),
+    }
+
+
 def spent_since(before: Mapping[str, float] | None, now: Mapping[str, float]) -> dict[str, float]:
     """What one step spent of what the run spent so far."""
     out = {name: round(value - (before or {}).get(name, 0), 2) for name, value in now.items() if name != "ratio"}

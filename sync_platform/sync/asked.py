@@ -14,6 +14,9 @@ UNREADABLE = "UNREADABLE"
 
 def take_up(hub: Hub, entity: Entity) -> None:
     """Records with an answered review are judged; marks to be tried again are lifted and their records planned anew."""
+    with hub.ledger.read() as conn:
+        if not (asks.answered(conn, entity) or asks.retries(conn, entity)):
+            return
     with hub.ledger.begin() as conn:
         dirty = set(asks.answered(conn, entity))
         marks = asks.retries(conn, entity)

@@ -1,6 +1,7 @@
 """The brake: a change that is too large to be everybody's wish waits for a person, while everything else goes on.
 
-Twice: on claims before they are judged (source, field; a value that becomes blank), and on writes before they are sent
+Twice: on claims before they are judged (source, field; a value that becomes blank, an object that is deleted where the
+policy lets something follow from it), and on writes before they are sent
 (system, verb, field). Counted over a rolling window in the ledger. Over the limit one hold for each key takes all that
 is owed under it, recomputed with every judgement of a record; an approval names payload hashes, so what changed since
 stays held; what is dropped is left apart. What a first load creates and links is not counted: `plan` has shown it.
@@ -14,8 +15,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
+from sync_platform.core import endings
 from sync_platform.core.mappings import FieldMap, Lexicon
 from sync_platform.core.normalize import blank
 from sync_platform.core.plan import Planned
@@ -56,7 +58,8 @@ def watch(hub: Hub, conn: Connection, stage: str, entity: Entity, pending: Mappi
     known = {row[0]: int(row[1]) for row in conn.execute(_rows_of(entity))}
     over: list[Key] = []
     for key, count in sorted(pending.items()):
-        rows = known.get(key.system, 0)
+        # What is deleted does not stand among the rows any more.
+        rows = known.get(key.system, 0) + (count if key.verb == DELETED else 0)
         if key not in held and count + passed[key] > hub.policy.entities[entity].brake.limit(rows):
             holds.open_hold(conn, key, rows, hub.now())
             over.append(key)
@@ -79,9 +82,14 @@ def _most(hub: Hub, conn: Connection, stage: str, entity: Entity) -> int:
     return brake.absolute - max(passed.values(), default=0)
 
 
-def watch_claims(hub: Hub, conn: Connection, entity: Entity) -> None:
-    """Count values that became blank and are not judged yet, before the first of them is."""
-    if links.count_dirty(conn, entity) <= _most(hub, conn, CLAIMS, entity):
+def watch_claims(hub: Hub, conn: Connection, entity: Entity, *, dirty: int | None = None) -> None:
+    """Count values that became blank and objects that ended, not judged yet, before the first of them is.
+
+    `dirty`: how many records wait, where the caller knows it.
+    """
+    if dirty is None:
+        dirty = links.count_dirty(conn, entity)
+    if dirty <= _most(hub, conn, CLAIMS, entity):
         return
     pending: Counter[Key] = Counter()
     lexicons = {system: hub.lexicon(system, entity) for system in hub.connectors}
@@ -91,6 +99,10 @@ def watch_claims(hub: Hub, conn: Connection, entity: Entity) -> None:
         after = str(records[-1].id)
         found = links.links_of(conn, [str(record.id) for record in records])
         known = {item.place: item for item in holds.items_of(conn, list(found))}
+        for link in (one for of in found.values() for one in endings.pending(of) if _follows(hub, entity, one)):
+            key = Key(CLAIMS, str(link.system), str(entity), DELETED, WHOLE)
+            if (key, str(link.record_id), link.id) not in known:
+                pending[key] += 1
         for link in (one for of in found.values() for one in of if one.state is LinkState.ACTIVE):
             for name in _blanked(link, maps[link.system], lexicons[link.system]):
                 key = Key(CLAIMS, str(link.system), str(entity), BLANKED, name)
@@ -98,6 +110,13 @@ def watch_claims(hub: Hub, conn: Connection, entity: Entity) -> None:
                 if item is None or item.hash != payload_hash(link.cells[name].shadow):
                     pending[key] += 1
     watch(hub, conn, CLAIMS, entity, pending)
+
+
+def _follows(hub: Hub, entity: Entity, link: Link) -> bool:
+    """Whether an end that nobody judged yet claims anything: an edit elsewhere or the policy may say otherwise."""
+    gone = link.gone or {}
+    means = hub.policy.entities[entity].systems[link.system].delete
+    return means != "ignore" and gone.get("kind") not in endings.SETTLED and not gone.get("edited")
 
 
 def _blanked(link: Link, maps: Mapping[str, FieldMap], lexicon: Lexicon) -> list[str]:
@@ -118,21 +137,35 @@ def _is_blank(mapping: FieldMap, cell: Cell, lexicon: Lexicon) -> bool:
         return False
 
 
+def _waiting(*, loaded: bool) -> tuple[Select[Any], Select[Any]]:
+    """What is planned by people's changes: how many, and which; creates of a first load are not among them."""
+    where: list[Any] = [
+        IS_OPEN,
+        IS_PLANNED,
+        INTENT.c.system == bindparam("b_system"),
+        INTENT.c.entity == bindparam("b_entity"),
+        INTENT.c.lane == str(Lane.INTERACTIVE),
+    ]
+    if not loaded:
+        where.append(INTENT.c.verb != str(Verb.CREATE))
+    columns = (INTENT.c.id, INTENT.c.record_id, INTENT.c.verb, INTENT.c.payload)
+    return select(func.count()).select_from(INTENT).where(*where), select(*columns).where(*where)
+
+
+_WAITING = {loaded: _waiting(loaded=loaded) for loaded in (False, True)}
+
+
 def watch_writes(hub: Hub, system: System, entity: Entity) -> bool:
     """Count what is planned for one system before the first of it is sent; True when a hold was opened.
 
     Records under a new hold are judged once more, which takes the held fields out of their writes.
     """
     with hub.ledger.begin() as conn:
-        where: list[Any] = [IS_OPEN, IS_PLANNED, INTENT.c.system == system, INTENT.c.entity == entity]
-        where.append(INTENT.c.lane == str(Lane.INTERACTIVE))
-        if not hub.loaded(conn):
-            where.append(INTENT.c.verb != str(Verb.CREATE))
-        count = conn.execute(select(func.count()).select_from(INTENT).where(*where)).scalar_one()
-        if count <= _most(hub, conn, INTENTS, entity):
+        counted, rows = _WAITING[hub.loaded(conn)]
+        asked = {"b_system": system, "b_entity": entity}
+        if conn.execute(counted, asked).scalar_one() <= _most(hub, conn, INTENTS, entity):
             return False
-        columns = (INTENT.c.id, INTENT.c.record_id, INTENT.c.verb, INTENT.c.payload)
-        owed = {row.id: row for row in conn.execute(select(*columns).where(*where))}
+        owed = {row.id: row for row in conn.execute(rows, asked)}
         approved = _approved(conn, sorted({row.record_id for row in owed.values()}))
         pending: Counter[Key] = Counter()
         records: dict[Key, set[str]] = {}
@@ -238,6 +271,34 @@ class Gate:
             self._hold(Item(key, str(scene.record.id), link.id, digest, payload_hash(cell.base)), item)
         else:
             self.passed[key] += 1
+
+    def ends(self, pending: Sequence[Link], scene: Scene) -> list[Link]:
+        """Before ends are judged: gives those under a hold; of those that a person dropped nothing follows."""
+        held: list[Link] = []
+        for link in pending:
+            item = self.known.get(self._end(link))
+            if item is not None and item.state == DROPPED:
+                link.gone = {**(link.gone or {}), "judged": "keep"}
+                scene.add(WHOLE, {"deleted_in": str(link.system), "means": "keep"}, "dropped", cause="brake")
+            elif not _follows(self.hub, self.entity, link) or (item is not None and item.state == APPROVED):
+                continue
+            elif item is not None or self._end(link)[0] in self.open:
+                self._hold(Item(*self._end(link), payload_hash(link.external_id)), item)
+                held.append(link)
+        return held
+
+    def ended(self, pending: Sequence[Link]) -> None:
+        """After ends were judged: what passed counts; an approval lasts until the end it is about is judged."""
+        for link in pending:
+            item = self.known.get(self._end(link))
+            judged = (link.gone or {}).get("judged")
+            if item is not None and item.state == APPROVED and not judged:
+                self.seen.add(item.id)
+            elif item is None and judged not in (None, "keep"):
+                self.passed[self._end(link)[0]] += 1
+
+    def _end(self, link: Link) -> tuple[Key, str, int]:
+        return Key(CLAIMS, str(link.system), str(self.entity), DELETED, WHOLE), str(link.record_id), link.id
 
     def drops(self, scene: Scene) -> None:
         """Before the plan: a write that a person dropped leaves the field apart until record or system move."""

@@ -33,7 +33,7 @@ from sync_platform.sync import (
     restored,
     undo,  # noqa: F401 - undo registers its carrier
 )
-from sync_platform.sync.accounting import Standing, bounds_of, lag_s, spent_since
+from sync_platform.sync.accounting import Standing, bounds_of, lag_s, spent_since, window_of
 from sync_platform.sync.hub import LOADED, Hub, Progress, Step, Timing, touches
 from sync_platform.sync.names import chosen
 from sync_platform.sync.own_rules import bound
@@ -66,7 +66,9 @@ def load_policy(settings: Settings) -> Policy:
 def timing(settings: Settings, *, sandbox: bool) -> Timing:
     """Waits and ages; on the sandbox outcomes settle fast, because nothing there takes longer than a moment."""
     if sandbox:
-        return Timing(settle_s=5.0, late_s=60.0, poll_s=settings.poll_s, run_max_s=settings.sync_run_max_s)
+        return Timing(
+            settle_s=5.0, absent_s=5.0, late_s=60.0, poll_s=settings.poll_s, run_max_s=settings.sync_run_max_s
+        )
     return Timing(poll_s=settings.poll_s, run_max_s=settings.sync_run_max_s)
 
 
@@ -314,6 +316,7 @@ def summarize(cycle: Cycle) -> dict[str, Any]:
     with hub.ledger.read() as conn:
         now = hub.now()
         due = outbox.due_count(conn, now) if hub.writes else 0
+        put_off = outbox.count_put_off(conn, now) if hub.writes else 0
         waiting = len(outbox.unsettled(conn))
         parked = journal.count_parked(conn)
         reviews = journal.count_reviews(conn)
@@ -322,7 +325,7 @@ def summarize(cycle: Cycle) -> dict[str, Any]:
         held = holds.listed(conn)
         waiting_plans = plans.waiting(conn)
     complete = (
-        all(step.complete for step in cycle.steps) and not (due or waiting or details) and not unlisted
+        all(step.complete for step in cycle.steps) and not (due or put_off or waiting or details) and not unlisted
         if not hub.only
         else all(step.complete for step in cycle.steps)
     )
@@ -334,6 +337,7 @@ def summarize(cycle: Cycle) -> dict[str, Any]:
         "writes": "on" if hub.writes else "off",
         "systems": {str(system): _system_summary(hub, system) for system in SYSTEMS},
         "entities": {str(entity): _entity_summary(cycle, entity, parked, reviews) for entity in ENTITIES},
+        "put_off": put_off,
         "held": held,
         "plans": waiting_plans,
         "errors": _folded(trouble),
@@ -357,6 +361,7 @@ def _system_summary(hub: Hub, system: System) -> dict[str, Any]:
         "ratio": facts["ratio"],
         "rate_limited": int(facts["rate_limited"]),
         "waited_s": facts["waited_s"],
+        "read_to_write_s": window_of(hub, system),
     }
 
 
@@ -406,6 +411,7 @@ def merged(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]:
             "rate_limited": before["rate_limited"] + later["rate_limited"],
             "waited_s": round(before["waited_s"] + later["waited_s"], 2),
             "lag_s": later.get("lag_s"),
+            "read_to_write_s": _longer(before.get("read_to_write_s"), later.get("read_to_write_s")),
         }
     entities = {}
     for name, later in two["entities"].items():
@@ -423,6 +429,13 @@ def merged(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]:
         "entities": entities,
         "slices": one.get("slices", 1) + 1,
     }
+
+
+def _longer(one: Mapping[str, float] | None, two: Mapping[str, float] | None) -> Mapping[str, float] | None:
+    """Of two slices the worse figures; quantiles do not add up."""
+    if one is None or two is None:
+        return one or two
+    return {key: one[key] + two[key] if key == "updates" else max(one[key], two[key]) for key in two}
 
 
 def utc(at: datetime | None) -> str | None:

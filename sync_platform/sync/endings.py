@@ -31,6 +31,8 @@ class Ending:
     active: Sequence[Link]
     pending: list[Link]
     waits: bool = False
+    # Ends that the brake holds: nothing follows from them until a person said so.
+    held: list[Link] = field(default_factory=list)
     touched: list[Link] = field(default_factory=list)
 
 
@@ -56,9 +58,12 @@ def after(hub: Hub, ending: Ending, scene: Scene, merged: Merged, polled: Mappin
     _revive(ending, scene, merged)
     for link in ending.pending:
         gone = link.gone or {}
+        if link in ending.held or gone.get("judged"):
+            continue
         since = datetime.fromisoformat(gone["at"])
+        # A round that began in the very moment of the evidence may have been before it.
         read_since = all(
-            (at := polled.get(other.system)) is not None and at >= since
+            (at := polled.get(other.system)) is not None and at > since
             for other in ending.active
             if other.system != link.system
         )
@@ -68,7 +73,7 @@ def after(hub: Hub, ending: Ending, scene: Scene, merged: Merged, polled: Mappin
             continue
         link.gone = {**gone, "judged": means}
         _judged(hub, ending, scene, link, means)
-    if not ending.active and ending.links and not ending.record.tombstone and not ending.waits:
+    if not ending.active and ending.links and not (ending.record.tombstone or ending.waits or ending.held):
         # A merge that is not followed yet leaves a record without a link only until its survivor takes its place.
         if any(link.state is LinkState.BARRED and link.again for link in ending.links):
             ending.waits = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,17 @@ from sync_platform.sync.keep_out import KeepOut
 
 CURSOR = CursorRow.__table__  # type: ignore[attr-defined]
 
+# Built once, as all statements that a step asks again and again.
+_FEEDS = select(CURSOR.c.system, CURSOR.c.feed, CURSOR.c.polled_at, CURSOR.c.listed_at.is_not(None))
+
+# A feed as the ledger knows it: system and name.
+Place = tuple[str, str]
+# Whether each system was listed, and since when each was read without a gap.
+Feeds = tuple[dict[System, bool], dict[System, datetime | None]]
+
 LOADED = "loaded_at"
+# One write, whichever intent carries it: record, system, hash of verb and values.
+Payload = tuple[str, str, str]
 PAUSE_LOOK_S = 1.0
 
 
@@ -31,12 +42,14 @@ class Timing:
     """Waits and ages, all in seconds.
 
     fresh_s: how old a shadow may be before a write reads again; settle_s: client timeout plus the longest time that a
-    system may still process a call; late_s: how long a payload that did not land may still do so; poll_s: time between
-    polls; run_max_s: length of a slice; removed_s: time between listings of what was taken away, where no feed tells.
+    system may still process a call; absent_s: how long a create without an answer may still appear where nothing
+    refuses a second one; late_s: how long a payload that did not land may still do so; poll_s: time between polls;
+    run_max_s: length of a slice; removed_s: time between listings of what was taken away, where no feed tells.
     """
 
     fresh_s: float = 300.0
     settle_s: float = 60.0
+    absent_s: float = 180.0
     late_s: float = 600.0
     poll_s: float = 30.0
     run_max_s: float = 300.0
@@ -77,6 +90,7 @@ class Step:
 
 
 ROWS_MAX = 50
+WINDOWS_MAX = 10_000
 
 
 @dataclass(slots=True)
@@ -106,18 +120,30 @@ class Hub:
     keep_out: KeepOut | None = None
     # The ledger was put back from a backup then: older records may have objects that it does not know.
     restored_at: datetime | None = None
+    # Whether this run has seen that a cycle ended complete before: nothing takes that back.
+    was_loaded: bool = False
     work: dict[System, dict[str, int]] = field(default_factory=dict)
     walks: list[tuple[System, Feed, int]] = field(default_factory=list)
     paces: dict[str, tuple[float, int]] = field(default_factory=dict)
+    # What follows from the connectors or the policy alone, made at first use.
+    made_feeds: dict[Entity, dict[System, tuple[list[Place], list[Place]]]] = field(default_factory=dict)
+    made_maps: dict[Entity, dict[System, dict[str, FieldMap]]] = field(default_factory=dict)
+    made_words: dict[tuple[System, Entity], dict[str, dict[str, Json]]] = field(default_factory=dict)
     # Whether this slice has read a page of backfill: however slow the news, each slice comes one page further.
     backfilled: bool = False
     # Whether a person paused the platform: seen by a slice at work, which then ends. A plan only reads, and goes on.
     heeds_pause: bool = True
     pause_seen: bool = False
     pause_looked_at: float = -PAUSE_LOOK_S
+    # Seconds between our last read of what an update takes the place of and its answer: an edit in between is not seen.
+    windows: dict[System, deque[float]] = field(default_factory=dict)
     # What systems told in this run of the past of a field, and what is still to be asked (see `core.histories`).
     histories: dict[tuple[int, str, str], list[tuple[Json, str]] | None] = field(default_factory=dict)
     asks: set[tuple[int, str, str]] = field(default_factory=set)
+    # How often this slice took up a write without sending it, how often it carried out the same one, which it leaves.
+    taken_up: Counter[Payload] = field(default_factory=Counter)
+    carried_out: Counter[Payload] = field(default_factory=Counter)
+    left: set[int] = field(default_factory=set)
     # The sync never sleeps through this by itself; tests and the simulation move it.
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     # Names new records; the simulation gives the same names to the same seed.
@@ -139,11 +165,14 @@ class Hub:
 
     def maps(self, entity: Entity) -> dict[System, dict[str, FieldMap]]:
         """Field maps of every system for the fields that the policy names."""
-        wanted = self.policy.entities[entity].fields
-        return {
-            system: {name: fm for name, fm in field_maps(system, entity).items() if name in wanted}
-            for system in self.policy.entities[entity].systems
-        }
+        found = self.made_maps.get(entity)
+        if found is None:
+            wanted = self.policy.entities[entity].fields
+            found = self.made_maps[entity] = {
+                system: {name: fm for name, fm in field_maps(system, entity).items() if name in wanted}
+                for system in self.policy.entities[entity].systems
+            }
+        return found
 
     def lexicon(
         self,
@@ -154,10 +183,12 @@ class Hub:
         to_external: Mapping[str, str] | None = None,
     ) -> Lexicon:
         """What the mappings of one system may know."""
-        vocabulary = {
-            name: {canonical: theirs[system] for canonical, theirs in table.items() if system in theirs}
-            for name, table in self.policy.vocabulary.get(entity, {}).items()
-        }
+        vocabulary = self.made_words.get((system, entity))
+        if vocabulary is None:
+            vocabulary = self.made_words[system, entity] = {
+                name: {canonical: theirs[system] for canonical, theirs in table.items() if system in theirs}
+                for name, table in self.policy.vocabulary.get(entity, {}).items()
+            }
         directory = self.directories.get(system)
         return Lexicon(
             region=self.region,
@@ -210,6 +241,10 @@ class Hub:
         """Whether backfill should give way: a poll came due again since this slice began."""
         return time.monotonic() - self.began > max(2 * self.timing.poll_s, 20.0)
 
+    def unseen_for(self, system: System, seconds: float) -> None:
+        """Keep how long a write was blind to edits; the last WINDOWS_MAX of a run are kept."""
+        self.windows.setdefault(system, deque(maxlen=WINDOWS_MAX)).append(seconds)
+
     def did(self, system: System, what: str, by: int = 1) -> None:
         """Count work that the data asked for; the lower bound of calls comes from these counts alone."""
         counts = self.work.setdefault(system, {})
@@ -217,28 +252,39 @@ class Hub:
 
     def listed(self, conn: Connection, entity: Entity) -> dict[System, bool]:
         """Whether each system was fully listed once for this entity, with every feed that belongs to it."""
-        rows = {(row.system, row.feed): row for row in conn.execute(select(CURSOR))}
-        out: dict[System, bool] = {}
-        for system, connector in self.connectors.items():
-            names = [f.name for f in connector.feeds() if f.entity is entity and f.kind not in ("detail", "removed")]
-            out[system] = all(
-                (row := rows.get((str(system), name))) is not None and row.listed_at is not None for name in names
-            )
-        return out
+        return self.listed_and_polled(conn, entity)[0]
 
     def polled(self, conn: Connection, entity: Entity) -> dict[System, datetime | None]:
         """Since when each system was read without a gap: the start of the last finished round of its news feeds."""
-        rows = {(row.system, row.feed): row.polled_at for row in conn.execute(select(CURSOR))}
-        out: dict[System, datetime | None] = {}
-        for system, connector in self.connectors.items():
-            times = [
-                rows.get((str(system), f.name))
-                for f in connector.feeds()
-                if f.entity is entity and f.kind in ("walk", "ascending") and not f.name.startswith("events")
-            ]
+        return self.listed_and_polled(conn, entity)[1]
+
+    def listed_and_polled(self, conn: Connection, entity: Entity) -> Feeds:
+        """Both answers of `listed` and `polled`, from one statement."""
+        rows = {(row[0], row[1]): row for row in conn.execute(_FEEDS)}
+        listed: dict[System, bool] = {}
+        polled: dict[System, datetime | None] = {}
+        for system, (lists, news) in self._feeds_of(entity).items():
+            listed[system] = all((row := rows.get(at)) is not None and row[3] for at in lists)
+            times = [row[2] if (row := rows.get(at)) is not None else None for at in news]
             known = [at for at in times if at is not None]
-            out[system] = min(known) if known and len(known) == len(times) else None
-        return out
+            polled[system] = min(known) if known and len(known) == len(times) else None
+        return listed, polled
+
+    def _feeds_of(self, entity: Entity) -> dict[System, tuple[list[Place], list[Place]]]:
+        """Feeds by system: those that list it in full or tell its news, and of them those whose rounds have no gap."""
+        found = self.made_feeds.get(entity)
+        if found is None:
+            found = self.made_feeds[entity] = {}
+            for system, connector in self.connectors.items():
+                feeds = [f for f in connector.feeds() if f.entity is entity]
+                lists = [(str(system), f.name) for f in feeds if f.kind not in ("detail", "removed")]
+                news = [
+                    (str(system), f.name)
+                    for f in feeds
+                    if f.kind in ("walk", "ascending") and not f.name.startswith("events")
+                ]
+                found[system] = (lists, news)
+        return found
 
     def loading(self, conn: Connection) -> bool:
         """True until every system was fully listed once."""
@@ -246,7 +292,9 @@ class Hub:
 
     def loaded(self, conn: Connection) -> bool:
         """True once a cycle has ended complete: what is owed afterwards is news."""
-        return get_meta(conn, LOADED) is not None
+        if not self.was_loaded:
+            self.was_loaded = get_meta(conn, LOADED) is not None
+        return self.was_loaded
 
     def settle_due(self) -> datetime:
         """When an unknown outcome may be looked up."""

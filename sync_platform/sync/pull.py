@@ -7,19 +7,20 @@ is right. News comes before backfill; backfill gives way at every page.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, bindparam, or_, select
 from sqlalchemy import update as sql_update
 
 from sync_platform.connectors.protocol import Connector, Cursor, Feed, Known
 from sync_platform.core.mappings import FieldMap, observe
 from sync_platform.core.records import UNSET, Channel, Entity, Json, Lane, Link, LinkState, Row, System
 from sync_platform.errors import Rejected, Retryable, SyncError
-from sync_platform.ledger import journal, links
-from sync_platform.ledger.database import insert_for, number
+from sync_platform.ledger import journal, links, outbox, work
+from sync_platform.ledger.database import ForIds, number, upsert
 from sync_platform.sync import brake, vanished
 from sync_platform.sync.evidence import Taken, may_be_back, observation, take_back, take_evidence
 from sync_platform.sync.hub import CURSOR, Hub, Step
@@ -39,6 +40,20 @@ Judge = Callable[[Connection, Iterable[str]], None] | None
 Shown = Sequence[tuple[Row, dict[str, Json]]]
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a feed stands: its cursor, when the walk under way began, when it was last listed in full."""
+
+    cursor: Cursor = field(default_factory=Cursor)
+    began_at: datetime | None = None
+    listed_at: datetime | None = None
+
+
+Places = Mapping[str, Place]
+NOWHERE = Place()
+_CURSORS = select(CURSOR).where(CURSOR.c.system == bindparam("system"))
+
+
 def pull(hub: Hub, system: System, entity: Entity, judge: Judge, *, full: bool = False) -> Step:
     """News of one system and entity, then reads by id that are owed, then backfill until the slice asks to stop.
 
@@ -48,90 +63,109 @@ def pull(hub: Hub, system: System, entity: Entity, judge: Judge, *, full: bool =
     connector = hub.connectors[system]
     try:
         hub.reach(system)
-        news(hub, system, entity, judge, step)
-        _owed_reads(hub, connector, entity, judge, step, Lane.DELTA, UPDATED)
-        _removals(hub, connector, entity, judge, step, full=full)
-        _backfill(hub, connector, entity, judge, step, full=full)
+        places = load_cursors(hub, system)
+        news(hub, system, entity, judge, step, places)
+        with hub.ledger.read() as conn:
+            owed = work.reads_owed(conn, system, entity)
+        if owed:
+            _owed_reads(hub, connector, entity, judge, step, Lane.DELTA, UPDATED)
+        walked = _removals(hub, connector, entity, judge, step, places, full=full)
+        listed = _backfill(hub, connector, entity, judge, step, places, full=full)
+        if listed is not None and (owed or walked or listed):
+            _owed_reads(hub, connector, entity, judge, step, Lane.BACKFILL, REST)
     except SyncError as error:
         trouble(hub, step, system, entity, error)
     return step
 
 
-def news(hub: Hub, system: System, entity: Entity, judge: Judge, step: Step) -> None:
-    """One round of the feeds that tell what changed since the watermark."""
+def news(hub: Hub, system: System, entity: Entity, judge: Judge, step: Step, places: Places | None = None) -> None:
+    """One round of the feeds that tell what changed since the watermark; `places` is what the ledger says of them."""
     connector = hub.connectors[system]
+    if places is None:
+        places = load_cursors(hub, system)
     for feed in connector.feeds():
         if feed.entity is entity and feed.kind in ("walk", "ascending", "window"):
-            cursor, _ = load_cursor(hub, system, feed)
-            if cursor.watermark is not None or feed.kind != "walk":
-                _walk(hub, connector, feed, judge, step, Lane.DELTA)
+            at = places.get(feed.name, NOWHERE)
+            if at.cursor.watermark is not None or feed.kind != "walk":
+                _walk(hub, connector, feed, judge, step, Lane.DELTA, at)
 
 
-def _removals(hub: Hub, connector: Connector, entity: Entity, judge: Judge, step: Step, *, full: bool) -> None:
-    """Listings of what was taken away, for systems whose change feeds do not tell; before a first load nothing was."""
+def _removals(
+    hub: Hub, connector: Connector, entity: Entity, judge: Judge, step: Step, places: Places, *, full: bool
+) -> bool:
+    """Listings of what was taken away, for systems whose change feeds do not tell; before a first load nothing was.
+
+    Gives whether any was read.
+    """
+    walked = False
     for feed in connector.feeds():
         if feed.entity is not entity or feed.kind != "removed":
             continue
-        cursor, listed_at = load_cursor(hub, connector.system, feed)
+        at = places.get(feed.name, NOWHERE)
         now = hub.now()
-        if listed_at is None:
-            _save_cursor(hub, connector.system, feed, cursor, listed_at=now)
-        elif full or cursor.walk is not None or (now - listed_at).total_seconds() > hub.timing.removed_s:
-            _walk(hub, connector, feed, judge, step, Lane.BACKFILL, cursor=cursor if cursor.walk else Cursor())
+        if at.listed_at is None:
+            _save_cursor(hub, connector.system, feed, at.cursor, listed_at=now)
+        elif full or at.cursor.walk is not None or (now - at.listed_at).total_seconds() > hub.timing.removed_s:
+            walked = True
+            from_ = at if at.cursor.walk else replace(at, cursor=Cursor())
+            _walk(hub, connector, feed, judge, step, Lane.BACKFILL, from_)
+    return walked
 
 
-def _backfill(hub: Hub, connector: Connector, entity: Entity, judge: Judge, step: Step, *, full: bool) -> None:
+def _backfill(
+    hub: Hub, connector: Connector, entity: Entity, judge: Judge, step: Step, places: Places, *, full: bool
+) -> bool | None:
+    """Full lists; gives whether any was read, and None where the slice asked to stop before the end."""
+    walked = False
     for feed in connector.feeds():
-        if feed.entity is not entity:
+        if feed.entity is not entity or feed.kind not in ("walk", "list"):
             continue
-        cursor, listed_at = load_cursor(hub, connector.system, feed)
-        first = (feed.kind == "walk" and cursor.watermark is None) or (feed.kind == "list" and listed_at is None)
-        unfinished = feed.kind == "list" and cursor.walk is not None
-        if not (first or unfinished or (full and feed.kind in ("walk", "list"))):
+        at = places.get(feed.name, NOWHERE)
+        first = at.cursor.watermark is None if feed.kind == "walk" else at.listed_at is None
+        unfinished = feed.kind == "list" and at.cursor.walk is not None
+        if not (first or unfinished or full):
             continue
         if hub.over(0.5) and hub.backfilled:
             step.complete = False
-            return
+            return None
         if full and not first and not unfinished:
-            cursor = Cursor()
-        if not _walk(hub, connector, feed, judge, step, Lane.BACKFILL, cursor=cursor):
+            at = replace(at, cursor=Cursor())
+        walked = True
+        if not _walk(hub, connector, feed, judge, step, Lane.BACKFILL, at):
             step.complete = False
-            return
-    _owed_reads(hub, connector, entity, judge, step, Lane.BACKFILL, REST)
+            return None
+    return walked
 
 
-def load_cursor(hub: Hub, system: System, feed: Feed) -> tuple[Cursor, datetime | None]:
-    """Position of a feed and when it was last listed in full."""
+def load_cursors(hub: Hub, system: System) -> Places:
+    """Where every feed of a system stands, by the feed's name."""
     with hub.ledger.read() as conn:
-        row = conn.execute(select(CURSOR).where(CURSOR.c.system == system, CURSOR.c.feed == feed.name)).first()
-    if row is None:
-        return Cursor(), None
-    return Cursor(row.watermark, row.walk), row.listed_at
+        rows = conn.execute(_CURSORS, {"system": system}).all()
+    return {row.feed: Place(Cursor(row.watermark, row.walk), row.walk_started_at, row.listed_at) for row in rows}
 
 
-def _walk(
-    hub: Hub, connector: Connector, feed: Feed, judge: Judge, step: Step, lane: Lane, *, cursor: Cursor | None = None
-) -> bool:
+def _walk(hub: Hub, connector: Connector, feed: Feed, judge: Judge, step: Step, lane: Lane, at: Place) -> bool:
     """Page by page to the end; False when the slice asked to stop before it."""
     system = connector.system
-    if cursor is None:
-        cursor, _ = load_cursor(hub, system, feed)
+    cursor = at.cursor
     listing = cursor.watermark is None or feed.kind == "list"
     began = hub.now()
     afresh = cursor.walk is None
-    if cursor.walk is None:
+    if afresh:
         cursor = connector.start(feed, cursor, now=began)
-        _save_cursor(hub, system, feed, cursor, walk_started_at=began)
+        if lane is not Lane.DELTA:
+            # So that a list that was asked for goes on in the next slice; news begin anew with every slice.
+            _save_cursor(hub, system, feed, cursor, walk_started_at=began)
     else:
-        began = _walk_began(hub, system, feed) or began
+        began = at.began_at or began
     pages = rows = due = 0
     floor = (cursor.walk or {}).get("floor") if feed.kind == "walk" else None
     while True:
         page = connector.pull(feed, cursor, lane=lane, known=_known(hub, system, feed))
         pages += 1
         rows += len(page.rows)
-        if lane is Lane.BACKFILL and afresh and page.complete and not (rows or page.bad):
-            _not_emptied(hub, system, feed)
+        if lane is Lane.BACKFILL and afresh and page.complete and feed.kind != "removed":
+            _not_emptied(hub, system, feed, rows + len(page.bad))
         due += sum(1 for row in page.rows if floor is None or row.stamp is None or row.stamp.isoformat() >= floor)
         cursor = page.cursor
         hub.backfilled = hub.backfilled or lane is Lane.BACKFILL
@@ -145,6 +179,7 @@ def _walk(
                 cursor,
                 rows=len(page.rows),
                 total=page.total,
+                walk_started_at=began if afresh and pages == 1 else None,
                 polled_at=began if page.complete else None,
                 listed_at=began if page.complete else None,
             )
@@ -158,18 +193,22 @@ def _walk(
             return page.complete
 
 
-def _not_emptied(hub: Hub, system: System, feed: Feed) -> None:
-    """A list that was full once and is empty now, though nobody showed its rows as deleted: raises, and begins anew."""
+def _not_emptied(hub: Hub, system: System, feed: Feed, rows: int) -> None:
+    """A list that was full once and lacks most of it now, though nobody showed its rows as deleted: raises, and begins
+    anew. The brake's limit says how many may be missing; an empty list is always too short.
+    """
     with hub.ledger.begin() as conn:
         row = conn.execute(select(CURSOR).where(CURSOR.c.system == system, CURSOR.c.feed == feed.name)).one()
-        if row.listed_at is None or not row.rows or not links.count_active(conn, system, feed.entity):
+        active = links.count_active(conn, system, feed.entity)
+        lacks = active - rows > hub.policy.entities[feed.entity].brake.limit(active)
+        if row.listed_at is None or not row.rows or not active or (rows and not lacks):
             return
         conn.execute(sql_update(CURSOR).where(CURSOR.c.system == system, CURSOR.c.feed == feed.name).values(walk=None))
     raise Rejected(
-        "an empty list of what held rows before",
+        "a list that lacks most of what it held" if rows else "an empty list of what held rows before",
         system=str(system),
-        code="SOURCE_EMPTIED",
-        remedy="Look there: rows vanished without a trace of a delete. Nothing was taken from it; bring them back.",
+        code="SOURCE_SHRUNK" if rows else "SOURCE_EMPTIED",
+        remedy="Look there: rows vanished without a trace of a delete. Nothing was concluded from it; bring them back.",
     )
 
 
@@ -184,14 +223,6 @@ def _known(hub: Hub, system: System, feed: Feed) -> Known:
         return held
 
     return known
-
-
-def _walk_began(hub: Hub, system: System, feed: Feed) -> datetime | None:
-    with hub.ledger.read() as conn:
-        row = conn.execute(
-            select(CURSOR.c.walk_started_at).where(CURSOR.c.system == system, CURSOR.c.feed == feed.name)
-        ).first()
-    return row.walk_started_at if row else None
 
 
 def _save_cursor(hub: Hub, system: System, feed: Feed, cursor: Cursor, **facts: Any) -> None:
@@ -213,9 +244,19 @@ def _write_cursor(
     values |= {name: at for name, at in times.items() if at is not None}
     if total is not None:
         values["total"] = total
-    statement = insert_for(conn, CURSOR).values(system=str(system), feed=feed.name, rows=rows, **values)
-    conn.execute(
-        statement.on_conflict_do_update(index_elements=["system", "feed"], set_=values | {"rows": CURSOR.c.rows + rows})
+    statement = _cursor_upsert(tuple(values))(conn)
+    conn.execute(statement, values | {"system": str(system), "feed": feed.name, "rows": rows})
+
+
+@cache
+def _cursor_upsert(names: tuple[str, ...]) -> Callable[[Connection], Any]:
+    """Writes these columns of a cursor and adds to its rows; there are a handful of such statements."""
+    return upsert(
+        CURSOR,
+        lambda new: new.on_conflict_do_update(
+            index_elements=["system", "feed"],
+            set_={name: new.excluded[name] for name in names} | {"rows": CURSOR.c.rows + new.excluded.rows},
+        ),
     )
 
 
@@ -310,19 +351,25 @@ def fetch(hub: Hub, system: System, entity: Entity, ids: Sequence[str], judge: J
     return count
 
 
-def _answered(conn: Connection, system: System, entity: Entity, ids: Sequence[str], began_at: datetime) -> None:
-    conn.execute(
+_ANSWERED = ForIds(
+    links.LINK.c.external_id,
+    lambda given: (
         sql_update(links.LINK)
         .where(
-            links.LINK.c.system == system,
-            links.LINK.c.entity == entity,
-            links.LINK.c.external_id.in_(ids),
+            links.LINK.c.system == bindparam("b_system"),
+            links.LINK.c.entity == bindparam("b_entity"),
+            given,
             # Followed to its survivor later; looked at again by another run.
             links.LINK.c.state != str(LinkState.BARRED),
             or_(links.LINK.c.gone.is_(None), links.LINK.c.state != str(LinkState.ACTIVE)),
         )
-        .values(again=False, detail=0, whole_at=began_at)
-    )
+        .values(again=False, detail=0, whole_at=bindparam("b_began_at"))
+    ),
+)
+
+
+def _answered(conn: Connection, system: System, entity: Entity, ids: Sequence[str], began_at: datetime) -> None:
+    _ANSWERED(conn, ids, b_system=system, b_entity=entity, b_began_at=began_at)
 
 
 # --- taking rows ------------------------------------------------------------------------------------------------
@@ -382,10 +429,10 @@ def _take(
     ]
     known, shown = _judge_first(conn, system, entity, known, shown, maps, judge)
     touched: dict[str, Link] = {}
-    observations: list[dict[str, Any]] = []
     more: list[str] = []
     dirty: set[str] = set()
     now = hub.now()
+    shown, observations = _without_newborn(hub, conn, system, known, shown)
     for shown_row, fields in shown:
         row = replace(shown_row, stamp=None) if set(shown_row.attributes) <= PARTS else shown_row
         link = known.get(row.external_id)
@@ -423,6 +470,25 @@ def _take(
     links.mark_dirty(conn, dirty)
     if more and (system, entity) in DETAILED:
         links.owe_detail(conn, system, entity, more, HAS_MORE)
+
+
+def _without_newborn(
+    hub: Hub, conn: Connection, system: System, known: Mapping[str, Link], shown: Shown
+) -> tuple[Shown, list[dict[str, Any]]]:
+    """Objects that a create of ours made whose answer is not read yet: what they show waits until it is settled."""
+    name = MARKERS[system]
+    markers = {
+        row.external_id: marker
+        for row, _ in shown
+        if row.external_id not in known and isinstance(marker := row.attributes.get(name), str) and marker
+    }
+    waits = outbox.unsettled_of(conn, sorted(set(markers.values()))) if markers else {}
+    newborn = {external_id for external_id, marker in markers.items() if system in waits.get(marker, ())}
+    if not newborn:
+        return shown, []
+    now = hub.now()
+    kept = [observation(hub, row, fields, now, taken=False) for row, fields in shown if row.external_id in newborn]
+    return [(row, fields) for row, fields in shown if row.external_id not in newborn], kept
 
 
 def _judge_first(

@@ -6,8 +6,8 @@ settled before anything else is done for that record. A refusal parks what was r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from sync_platform.connectors.protocol import Change, Receipt
 from sync_platform.core.mappings import (
@@ -32,10 +32,10 @@ from sync_platform.core.records import (
     Verb,
 )
 from sync_platform.errors import SyncError
-from sync_platform.ledger import links, outbox
+from sync_platform.ledger import links, outbox, work
 from sync_platform.ledger.database import number
 from sync_platform.ledger.outbox import Intent
-from sync_platform.sync import brake, pull
+from sync_platform.sync import brake, endless, pull
 from sync_platform.sync.hub import Hub, Step
 from sync_platform.sync.reconcile import judge_all, judge_now
 from sync_platform.sync.settle import settle, settle_unknown
@@ -51,14 +51,8 @@ def push(hub: Hub, system: System, entity: Entity) -> Step:
     step = Step(f"written/{system}_{entity}")
     try:
         hub.reach(system)
-        settle_unknown(hub, system, entity, step)
-        judge_all(hub, entity, step)
-        if hub.writes and brake.watch_writes(hub, system, entity):
-            judge_all(hub, entity, step)
-        while _push_batch(hub, system, entity, step):
-            if hub.over():
-                step.complete = False
-                break
+        if _to_send(hub, system, entity, step):
+            _push_all(hub, system, entity, step)
     except SyncError as error:
         pull.trouble(hub, step, system, entity, error)
     for name in ("judged", "decisions", "linked", "born", "gaps"):
@@ -66,30 +60,55 @@ def push(hub: Hub, system: System, entity: Entity) -> Step:
     return step
 
 
+def _to_send(hub: Hub, system: System, entity: Entity, step: Step) -> bool:
+    """Settle and judge what waits for it; whether anything is planned then."""
+    with hub.ledger.read() as conn:
+        owed = work.owed(conn, system, entity)
+    if owed.settle:
+        settle_unknown(hub, system, entity, step)
+        return _judged(hub, system, entity, step)
+    return _judged(hub, system, entity, step, owed)
+
+
+def _judged(hub: Hub, system: System, entity: Entity, step: Step, owed: work.Owed | None = None) -> bool:
+    """Judge what waits for it (`owed`, where it was asked just now); whether anything may be sent then."""
+    if owed is None:
+        with hub.ledger.read() as conn:
+            owed = work.owed(conn, system, entity)
+    if owed.judge or hub.asks:
+        judge_all(hub, entity, step, owed.judge)
+        with hub.ledger.read() as conn:
+            owed = work.owed(conn, system, entity)
+    return hub.writes and owed.send
+
+
+def _push_all(hub: Hub, system: System, entity: Entity, step: Step) -> None:
+    if brake.watch_writes(hub, system, entity):
+        judge_all(hub, entity, step)
+    while _push_batch(hub, system, entity, step) and _judged(hub, system, entity, step):
+        if hub.over():
+            step.complete = False
+            break
+
+
 def _push_batch(hub: Hub, system: System, entity: Entity, step: Step) -> bool:
-    """One batch of intents; False when nothing is due (or nothing may be written)."""
-    if not hub.writes:
-        return False
+    """One batch of intents, after which there may be changes to judge; False when nothing is due."""
     now = hub.now()
     with hub.ledger.read() as conn:
-        intents = outbox.planned(conn, system, entity, now=now, limit=BATCH[system], only=hub.chosen)
+        intents = outbox.planned(conn, system, entity, now=now, limit=BATCH[system], only=hub.chosen, but=hub.left)
     if not intents:
         return False
+    if endless.leave(hub, system, entity, intents, step):
+        judge_all(hub, entity, step)
+        return True
     if intents[0].lane is Lane.BACKFILL and step.counts.get("sent") and hub.news_waits():
         step.complete = False
         return False
-    if _read_first(hub, system, entity, intents, step):
-        judge_all(hub, entity, step)
-        return True
-    if _read_before_delete(hub, system, entity, intents, step):
-        judge_all(hub, entity, step)
+    if _read_first(hub, system, entity, intents, step) or _read_before_delete(hub, system, entity, intents, step):
         return True
     intents = _look_up_creates(hub, system, entity, intents, step)
-    if not intents:
-        judge_all(hub, entity, step)
-        return True
-    _send(hub, system, entity, intents, step)
-    judge_all(hub, entity, step)
+    if intents:
+        _send(hub, system, entity, intents, step)
     return True
 
 
@@ -105,9 +124,7 @@ def _read_first(hub: Hub, system: System, entity: Entity, intents: Sequence[Inte
         link = known.get(intent.link_id or 0)
         if link is None:
             continue
-        seen = link.read_at
-        if polled is not None and not _composed(hub, intent):
-            seen = max(polled, seen) if seen else polled
+        seen = _seen_at(hub, intent, link, polled)
         if seen is None or seen < limit or (link.carry is None and _composed(hub, intent)) or link.again:
             stale.append(link.external_id)
     if not stale:
@@ -115,6 +132,24 @@ def _read_first(hub: Hub, system: System, entity: Entity, intents: Sequence[Inte
     hub.did(system, f"fenced:{entity}", len(stale))
     step.count("fenced_reads", pull.fetch(hub, system, entity, stale, judge_now(hub, entity), lane=Lane.DELTA))
     return True
+
+
+def _seen_at(hub: Hub, intent: Intent, link: Link, polled: datetime | None) -> datetime | None:
+    """When what an update takes the place of was last read: by id, or by a look that found no news of it."""
+    seen = link.read_at
+    if polled is not None and not _composed(hub, intent):
+        seen = max(polled, seen) if seen else polled
+    return seen
+
+
+def _blind(hub: Hub, system: System, intent: Intent, known: Mapping[int, Link], polled: datetime | None) -> None:
+    """An update was answered: how long ago we had looked at what it took the place of."""
+    link = known.get(intent.link_id or 0)
+    if link is None or intent.verb is not Verb.UPDATE:
+        return
+    seen = _seen_at(hub, intent, link, polled)
+    if seen is not None:
+        hub.unseen_for(system, (hub.now() - seen).total_seconds())
 
 
 def _read_before_delete(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], step: Step) -> bool:
@@ -218,8 +253,10 @@ def _send(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], s
     with hub.ledger.begin() as conn:
         known = links.links_by_id(conn, [intent.link_id for intent in intents if intent.link_id is not None])
         intents = [intent for intent in intents if not _unjudged(hub, intent, known)]
+        polled = hub.polled(conn, entity).get(system)
         outbox.mark_sent(conn, intents, hub.now(), hub.run)
         brake.count_sent(hub, conn, intents)
+    endless.sent(hub, intents)
     if not intents:
         return
     changes = [_change(hub, intent, known.get(intent.link_id or 0)) for intent in intents]
@@ -232,6 +269,7 @@ def _send(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], s
     try:
         for receipt in hub.connectors[system].apply(changes, lane=lane):
             answered.add(receipt.token)
+            _blind(hub, system, by_token[receipt.token], known, polled)
             pending.append(receipt)
             if single:
                 settle(hub, system, entity, by_token, pending, step)

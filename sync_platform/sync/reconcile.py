@@ -29,9 +29,9 @@ from sync_platform.core.records import (
     payload_hash,
 )
 from sync_platform.errors import BadInput, SyncError
-from sync_platform.ledger import asks, journal, links, outbox
+from sync_platform.ledger import asks, journal, links, outbox, work
 from sync_platform.sync import asked, brake, endings, history, merges, pull
-from sync_platform.sync.hub import Customers, Hub, Step
+from sync_platform.sync.hub import Customers, Feeds, Hub, Step
 
 PLACE_BATCH = 500
 JUDGE_BATCH = 300
@@ -56,32 +56,52 @@ def reconcile(hub: Hub, entity: Entity) -> Step:
     return step
 
 
-def judge_all(hub: Hub, entity: Entity, step: Step) -> None:
-    """Follow merges and identify, then judge in batches, until nothing is left that can be judged now."""
-    merges.follow(hub, entity, step)
-    while _place_batch(hub, entity, step):
-        pass
-    with hub.ledger.begin() as conn:
-        brake.watch_claims(hub, conn, entity)
-    _judge_dirty(hub, entity, step)
+def judge_all(hub: Hub, entity: Entity, step: Step, waiting: work.Waiting | None = None) -> None:
+    """Follow merges and identify, then judge in batches, until nothing is left that can be judged now.
+
+    `waiting`: what is there to do, where the caller has asked just now.
+    """
+    if waiting is None:
+        with hub.ledger.read() as conn:
+            waiting = work.to_judge(conn, entity)
+    if not waiting and not hub.asks:
+        return
+    if waiting.merges:
+        merges.follow(hub, entity, step)
+    if waiting.merges or waiting.objects:
+        while _place_batch(hub, entity, step):
+            pass
+    _judge_dirty(hub, entity, step, watched=True)
     while hub.asks:
         history.read(hub, entity, step)
         _judge_dirty(hub, entity, step)
 
 
-def _judge_dirty(hub: Hub, entity: Entity, step: Step) -> None:
+def _judge_dirty(hub: Hub, entity: Entity, step: Step, *, watched: bool = False) -> None:
+    """Judge in batches; with `watched` the brake looks at all that waits before the first of it is judged.
+
+    New records are judged when every system was listed once: then order of arrival decides nothing.
+    """
     after = ""
-    while True:
+    feeds: Feeds | None = None
+    more = True
+    while more:
         with hub.ledger.begin() as conn:
-            ready = _ready(hub, conn, entity)
+            # Asked once: systems are listed by pulls, and none runs between the batches.
+            feeds = feeds or hub.listed_and_polled(conn, entity)
+            ready = all(feeds[0].values())
             # During a first load most records wait: those that nobody may judge yet are not even read.
             records = links.dirty_records(conn, entity, JUDGE_BATCH, after, settled=not ready)
+            if watched and not after:
+                all_seen = ready and len(records) < JUDGE_BATCH
+                brake.watch_claims(hub, conn, entity, dirty=len(records) if all_seen else None)
             if not records:
                 return
             after = str(records[-1].id)
             wanted = [record for record in records if hub.chosen is None or str(record.id) in hub.chosen]
             if wanted:
-                _judge(hub, conn, entity, wanted, step, may_ask=not hub.rehearsal)
+                _judge(hub, conn, entity, wanted, step, may_ask=not hub.rehearsal, feeds=feeds)
+            more = bool(links.dirty_records(conn, entity, 1, after, settled=not ready))
         hub.tell(step.name, rows=int(step.counts.get("judged", 0)))
 
 
@@ -96,11 +116,6 @@ def judge_now(hub: Hub, entity: Entity) -> pull.Judge:
     return judge
 
 
-def _ready(hub: Hub, conn: Connection, entity: Entity) -> bool:
-    """New records are judged when every system was listed once: then order of arrival decides nothing."""
-    return all(hub.listed(conn, entity).values())
-
-
 # --- identify ---------------------------------------------------------------------------------------------------
 
 
@@ -111,6 +126,7 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
         batch = links.unplaced(conn, entity, PLACE_BATCH, matched)
         if not batch:
             return False
+        seen = len(batch)
         keys_of = key_reader(hub, entity)
         keys = {link.id: keys_of(link) for link in batch}
         known = _known(conn, [key for found in keys.values() for key in found])
@@ -145,7 +161,8 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
         if entity is Entity.CUSTOMER:
             links.mark_awaiting(conn, [f"{link.system}:{link.external_id}" for link in batch])
             links.mark_dirty_children(conn, placed - {str(record) for record in born})
-    return True
+    # What a batch leaves behind was deferred: only a full one can have more behind it.
+    return seen == PLACE_BATCH
 
 
 def _settle_place(
@@ -224,18 +241,29 @@ class _Batch:
 
 
 def _judge(
-    hub: Hub, conn: Connection, entity: Entity, records: Sequence[Record], step: Step, *, may_ask: bool = False
+    hub: Hub,
+    conn: Connection,
+    entity: Entity,
+    records: Sequence[Record],
+    step: Step,
+    *,
+    may_ask: bool = False,
+    feeds: Feeds | None = None,
 ) -> None:
     ids = [str(record.id) for record in records]
-    all_links = links.links_of(conn, ids)
+    all_links, unsettled = links.links_and_unsettled(conn, ids)
+    marks = work.marks_of(conn, ids)
     active = {key: [link for link in found if link.state is LinkState.ACTIVE] for key, found in all_links.items()}
     ended = {str(record.id) for record in records if record.tombstone}
     keys = _refresh_keys(hub, conn, active, ended) if entity is Entity.CUSTOMER else {}
     lexicons = hub.lexicons(conn, entity, customers_of(records, active) if entity is Entity.TICKET else None)
-    late = journal.late_of(conn, [link.id for found in all_links.values() for link in found], hub.now())
-    conditions = _Conditions.load(hub, conn, entity, ids, keys)
-    gate = brake.Gate.load(hub, conn, entity, ids)
-    answers = asks.answers_of(conn, ids)
+    link_ids = [link.id for found in all_links.values() for link in found] if marks.late else []
+    late = journal.late_of(conn, link_ids, hub.now())
+    conditions = _Conditions.load(hub, conn, entity, keys, feeds or hub.listed_and_polled(conn, entity), unsettled)
+    if marks.parked:
+        conditions.parked = journal.parked_of(conn, ids)
+    gate = brake.Gate.load(hub, conn, entity, ids if marks.held else ())
+    answers = asks.answers_of(conn, ids) if marks.answered else {}
     batch = _Batch()
     still_landing = {key: value for key, (_, value) in late.items()}
     at = journal.next_decision(conn)
@@ -257,7 +285,9 @@ def _judge(
         gate.claims(scene)
         ending = endings.before(record, all_links[str(record.id)], still_landing)
         merged = merge(scene)
+        ending.held = gate.ends(ending.pending, scene)
         endings.after(hub, ending, scene, merged, conditions.polled)
+        gate.ended(ending.pending)
         gate.drops(scene)
         at = scene.next_number
         facts = conditions.facts(record, all_links[str(record.id)], ending, endings.came_back_for(ending.links, scene))
@@ -443,7 +473,13 @@ class _Conditions:
 
     @classmethod
     def load(
-        cls, hub: Hub, conn: Connection, entity: Entity, ids: Sequence[str], keys: Mapping[str, set[Key]]
+        cls,
+        hub: Hub,
+        conn: Connection,
+        entity: Entity,
+        keys: Mapping[str, set[Key]],
+        feeds: Feeds,
+        unsettled: dict[str, set[System]],
     ) -> _Conditions:
         strong = {key for found in keys.values() for key in found if key[0] in ("email", "phone")}
         holders = links.records_by_key(conn, strong) if strong else {}
@@ -453,15 +489,16 @@ class _Conditions:
                 others = {(kind, str(other)) for other in records if other != record}
                 shared.setdefault(str(record), set()).update(others)
         unread = {s for s, e in pull.DETAILED if e is entity and links.details_owed(conn, s, e, 1)}
+        listed, polled = feeds
         return cls(
             hub,
-            hub.listed(conn, entity),
-            hub.polled(conn, entity),
+            listed,
+            polled,
             shared,
             unread,
-            journal.parked_of(conn, ids),
+            {},
             entity is Entity.CUSTOMER,
-            outbox.unsettled_of(conn, ids),
+            unsettled,
             told_apart=asks.told_apart(conn, shared),
         )
 
@@ -502,13 +539,12 @@ def _rounds_needed(hub: Hub, entity: Entity) -> set[System]:
     if entity is not Entity.CUSTOMER:
         return set()
     with hub.ledger.read() as conn:
-        if not _ready(hub, conn, entity):
-            return set()
-        waiting = links.dirty_records(conn, entity, 1)
-        if not waiting:
-            return set()
-        polled = hub.polled(conn, entity)
         dirty = links.dirty_records(conn, entity, JUDGE_BATCH)
+        if not dirty:
+            return set()
+        listed, polled = hub.listed_and_polled(conn, entity)
+        if not all(listed.values()):
+            return set()
         newest = max((record.born_at for record in dirty if record.born_at), default=None)
     if newest is None:
         return set()

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
 from sync_platform.connectors.protocol import Outcome, Receipt
 from sync_platform.core.mappings import FieldMap, Unmappable, observe
-from sync_platform.core.normalize import blank
+from sync_platform.core.normalize import blank, respelt
 from sync_platform.core.records import (
     UNSET,
     Channel,
@@ -35,12 +35,14 @@ from sync_platform.errors import SyncError
 from sync_platform.ledger import journal, links, outbox
 from sync_platform.ledger.database import number
 from sync_platform.ledger.outbox import Intent
-from sync_platform.sync import pull
+from sync_platform.sync import endless, pull
 from sync_platform.sync.endings import WHOLE
 from sync_platform.sync.hub import Hub, Step
 from sync_platform.sync.reconcile import judge_now
 
 TRIES_MAX = 8
+# Where the marker is not unique: a second create would be taken [Gorgias: external_id, doc].
+TAKES_DOUBLES = {System.GORGIAS}
 ENDS = (Verb.DELETE, Verb.ERASE)
 
 
@@ -123,6 +125,7 @@ def _settle_one(
             # `forget` is repeated by whoever asked for it, not by the plan.
             out.states.append((intent.id, IntentState.DROPPED, None, now))
         case Outcome.DONE:
+            endless.carried_out(hub, intent)
             _acknowledge(hub, conn, intent, receipt.row, receipt.external_id, link, fence, out, step)
         case Outcome.UNKNOWN:
             out.states.append((intent.id, IntentState.UNKNOWN, hub.settle_due(), None))
@@ -295,6 +298,15 @@ def _equal(hub: Hub, intent: Intent, mapping: FieldMap, one: Json, other: Json) 
         return False
 
 
+def _ours(hub: Hub, intent: Intent, mapping: FieldMap, shown: Json, sent: Json) -> bool:
+    """Whether what stands there after a lost answer is what we sent, as that system spells it.
+
+    Taken for somebody's edit, our own value would win over what people typed since; taken for ours, at worst an edit of
+    capitals and blanks alone is written over once.
+    """
+    return _equal(hub, intent, mapping, shown, sent) or respelt(shown, sent)
+
+
 def _observed(hub: Hub, row: Row, fields: dict[str, Json]) -> dict[str, Any]:
     return {
         "system": str(row.system),
@@ -388,8 +400,11 @@ def settle_creates(hub: Hub, system: System, entity: Entity, intents: Sequence[I
         fence = number(conn)
         for index, intent in enumerate(intents):
             row = found.get(index)
+            until = _may_appear(hub, intent)
             if row is not None:
                 _acknowledge_found(hub, conn, intent, row, fence, out, step)
+            elif until is not None:
+                out.states.append((intent.id, IntentState.UNKNOWN, until, None))
             else:
                 out.states.append((intent.id, IntentState.DROPPED, None, hub.now()))
             out.dirty.add(str(intent.record_id))
@@ -400,7 +415,15 @@ def settle_creates(hub: Hub, system: System, entity: Entity, intents: Sequence[I
         if entity is Entity.CUSTOMER:
             links.mark_dirty_children(conn, out.children)
             links.mark_awaiting(conn, out.references)
-    step.count("settled", len(intents))
+    step.count("settled", sum(1 for _, state, _, _ in out.states if state is not IntentState.UNKNOWN))
+
+
+def _may_appear(hub: Hub, intent: Intent) -> datetime | None:
+    """When to look again for a create that is not there yet and could come to stand beside a second one."""
+    if intent.system not in TAKES_DOUBLES or intent.sent_at is None:
+        return None
+    ends = intent.sent_at + timedelta(seconds=hub.timing.absent_s)
+    return min(hub.settle_due(), ends) if hub.now() < ends else None
 
 
 def _acknowledge_found(
@@ -413,7 +436,7 @@ def _acknowledge_found(
     other = {
         name
         for name, sent in intent.values.items()
-        if name in shown and shown[name] != sent and not _equal(hub, intent, maps[name], shown[name], sent)
+        if name in shown and shown[name] != sent and not _ours(hub, intent, maps[name], shown[name], sent)
     }
     landed = {name: sent for name, sent in intent.values.items() if name not in other}
     _acknowledge(hub, conn, replace(intent, values=landed), row, row.external_id, None, fence, out, step)
@@ -484,7 +507,7 @@ def _settle_update(
         name
         for name, sent in intent.values.items()
         if name in shown
-        and (shown[name] == sent or _equal(hub, intent, maps[name], shown[name], sent))
+        and (shown[name] == sent or _ours(hub, intent, maps[name], shown[name], sent))
         and shown[name] != intent.pre.get(name, UNSET)
     }
     for name, theirs in shown.items():

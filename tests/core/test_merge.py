@@ -196,6 +196,17 @@ def test_a_late_write_of_what_the_record_still_says_is_used_up_and_agrees():
 # --- changes ----------------------------------------------------------------------------------------------------
 
 
+def test_a_blank_clears_a_value_where_it_comes_from_a_system_whose_blanks_mean_it():
+    policy = entity_policy({"title": owned("title", empty=frozenset({H}))})
+    kept, cleared = (Bench(policy=policy).settled_on("title", "a") for _ in range(2))
+    kept.show(G, "title", None)
+    cleared.show(H, "title", None)
+    assert rules_of(kept.judge()) == [("title", "empty_keeps")]
+    assert rules_of(cleared.judge()) == [("title", "only_change")]
+    assert set(cleared.owes()) == {G, E}
+    assert kept.owes() == {G: {"title": "a"}}
+
+
 def test_a_blank_does_not_replace_a_value_and_the_value_comes_back():
     bench = Bench().settled_on("title", "a")
     bench.show(G, "title", None)
@@ -287,6 +298,45 @@ def test_a_system_whose_right_was_taken_away_wins_no_open_contest():
 
 
 # --- contests ---------------------------------------------------------------------------------------------------
+
+
+def rewrite(bench, system, value):
+    """A system is written what the record says, and makes something else of it; the ERP is not reached meanwhile."""
+    if bench.write_for(system) is not None:
+        bench.acknowledge(system)
+    bench.show(system, "title", value)
+    return bench.judge()
+
+
+def test_two_systems_that_rewrite_each_others_values_are_shown_to_a_person_at_the_third_flip():
+    bench = Bench().settled_on("title", "a")
+    rules = [rewrite(bench, system, value)[0].rule for system, value in ((G, "b"), (H, "c"), (G, "d"))]
+    assert rules == ["only_change"] * 3
+    (decision,) = rewrite(bench, H, "e")
+    assert decision.rule == "review"
+    assert {(claim.system, claim.value) for claim in bench.record.reviews["title"]} == {(G, "d"), (H, "e")}
+    assert bench.record.fields["title"] == "d"
+    assert bench.owes() == {}
+
+
+def test_people_who_edit_by_turns_without_knowing_of_each_other_flip_nothing():
+    bench = Bench().settled_on("title", "a")
+    for system, value in ((G, "b"), (H, "c"), (G, "d"), (H, "e"), (G, "f"), (H, "g")):
+        bench.show(system, "title", value)
+        bench.judge()
+    assert bench.record.reviews == {}
+    assert bench.record.fields["title"] == "g"
+
+
+def test_edits_by_turns_flip_nothing_where_everybody_agreed_in_between():
+    bench = Bench().settled_on("title", "a")
+    for system, value in ((G, "b"), (H, "c"), (G, "d"), (H, "e"), (G, "f")):
+        bench.show(system, "title", value)
+        bench.judge()
+        bench.acknowledge_all()
+        bench.judge()
+    assert (bench.record.reviews, bench.record.contests) == ({}, {})
+    assert bench.record.fields["title"] == "f"
 
 
 def test_a_contest_is_open_until_every_link_agrees():

@@ -100,6 +100,13 @@ def test_rules_are_read_in_order():
     assert phone.first_link == phone.order
 
 
+def test_what_a_blank_means_can_be_said_for_each_system():
+    policy = parse(customer("note: {writers: [erp, hubspot], rules: [newest], empty: {hubspot: clear, erp: keep}}"))
+    note = policy.entities[Entity.CUSTOMER].fields["note"]
+    assert [system for system in System if note.blank_clears(system)] == [System.HUBSPOT]
+    assert "a blank of HubSpot clears it, another one keeps the value" in explain(policy)
+
+
 def test_what_is_left_out_gets_its_default():
     policy = parse(customer("credit_status: {writers: [erp]}"))
     one = policy.entities[Entity.CUSTOMER]
@@ -148,6 +155,9 @@ def test_own_rules_newest_and_both_spellings_of_opt_out_are_accepted():
         (customer("phone: {rules: [{rank: [erp], unless_blank: true}]}"), 3, "rules", "belongs to owner"),
         (customer("phone: {rules: [{owner: [erp, erp]}]}"), 3, "rules.owner", "stands twice"),
         (customer("phone: {writers: [erp], rules: [{rank: [gorgias]}]}"), 3, "rules", "may not write"),
+        (customer("phone: {writers: [erp], empty: {erp: kep}}"), 3, "customer.fields.phone.empty.erp", "`keep`?"),
+        (customer("phone: {writers: [erp], empty: {gorgias: keep}}"), 3, "phone.empty.gorgias", "may not write"),
+        (customer("phone: {writers: [erp], empty: {shop: keep}}"), 3, "customer.fields.phone.empty", "shop"),
         (customer("phone: {writers: [erp], empty: kep}"), 3, "customer.fields.phone.empty", "Did you mean `keep`?"),
         (customer("phone: {writers: [erp], at_birth: [erp]}"), 3, "at_birth", "is a writer already"),
         (customer("phone: {writers: [erp]}\nphone: {writers: [erp]}"), 4, "customer.fields.phone", "stands twice"),

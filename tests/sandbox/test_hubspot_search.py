@@ -232,3 +232,24 @@ def test_a_search_by_an_indexed_property_reads_no_whole_table(hubspot, name):
     wanted = {"lastmodifieddate": "contacts_modified", "hs_object_id": "PRIMARY KEY"}.get(name, f"contacts__{name}")
     assert wanted in plan
     assert "SCAN" not in plan
+
+
+def test_a_property_that_is_searched_by_gets_an_index_once_there_are_many_rows(hubspot):
+    asked = ("lifecyclestage", "EQ", "lead"), ("createdate", "GTE", "1750000000000")
+    for number in range(12):
+        hubspot.contact(email=f"p{number}@example.com", lifecyclestage=["lead", "customer"][number % 2])
+    before = hubspot.search(*asked, limit=2)
+    assert before["total"] == 6
+    plans = []
+    for rows in (13, 12):
+        hubspot.side._store.indexed_from = rows
+        database, seen = hubspot.side._store.db, []
+        hubspot.search(*asked, limit=2)
+        database.set_trace_callback(seen.append)
+        assert hubspot.search(*asked, limit=2) == before
+        database.set_trace_callback(None)
+        statements = [sql for sql in seen if "lifecyclestage" in sql]
+        assert len(statements) == 2
+        plans.append([" ".join(r[3] for r in database.execute(f"EXPLAIN QUERY PLAN {sql}")) for sql in statements])
+    assert not any("lifecyclestage" in plan for plan in plans[0])
+    assert all("contacts__lifecyclestage" in plan for plan in plans[1])

@@ -38,11 +38,12 @@ TYPES = {
 }
 
 
-@pytest.fixture(scope="module")
-def search(tmp_path_factory):
+@pytest.fixture(scope="module", params=[0, 1000], ids=["indexed", "plain"])
+def search(tmp_path_factory, request):
     """(ask, contacts by id as the store holds them)."""
     world = World(tmp_path_factory.mktemp("model"), seed=1, rate_scale=100_000)
     side = HubSpotSandbox(world)
+    side._store.indexed_from = request.param
     world.switches.update({"hubspot.property_delay_s": 0, "hubspot.search_lag_s": 0})
     headers = {"authorization": f"Bearer {side.credentials()['access_token']}"}
     with served(side.app()) as url, httpx.Client(base_url=url, headers=headers) as client:

@@ -361,6 +361,22 @@ def test_an_import_can_go_to_all_systems_beside_invented_people(tmp_path, sample
         assert 200 <= len(everything(client, "hubspot/tickets")) < 220
 
 
+@pytest.mark.postgres
+def test_an_import_fills_an_erp_on_postgresql_too(tmp_path, sample, postgres_url):
+    wishes = Wishes(systems=("erp",))
+    with (
+        running(options(tmp_path, import_file=sample, wishes=wishes, erp_url=postgres_url)) as ready,
+        httpx.Client(base_url=ready["control"]["url"], timeout=30) as client,
+    ):
+        loaded = client.get("/import").json()["loaded"]
+        assert loaded["tickets"] == 200
+        for _ in range(2):
+            assert len(everything(client, "erp/tickets")) == 200
+            assert len(everything(client, "erp/customers")) == loaded["customers"]
+            assert everything(client, "gorgias/tickets") == []
+            client.post("/reset", json={"seed": 1}).raise_for_status()
+
+
 def test_an_import_over_the_control_port_begins_the_world_again(tmp_path):
     with (
         running(options(tmp_path, customers=10, tickets=10)) as ready,

@@ -63,6 +63,65 @@ def test_an_edit_in_the_second_of_the_first_load_is_seen():
     assert play(script).violations == []
 
 
+def test_a_create_that_lands_long_after_its_answer_was_lost_is_not_made_twice():
+    script = [
+        ["person", 3, ["erp", "gorgias", "hubspot"], ["hubspot"]],
+        ["pull", "hubspot", "customer"],
+        ["pull", "gorgias", "ticket"],
+        ["pull", "gorgias", "customer"],
+        ["pull", "hubspot", "ticket"],
+        ["push", "erp", "customer"],
+        ["pull", "erp", "ticket"],
+        ["fault", "lost_late", 0],
+        ["push", "gorgias", "ticket"],
+        ["quiet"],
+    ]
+    assert play(script).violations == []
+
+
+def test_an_edit_of_what_a_dead_process_created_is_judged_before_the_next_one_is_taken():
+    script = [
+        *BEGINNING,
+        ["ticket", "gorgias", 2, 1001],
+        ["pull", "gorgias", "ticket"],
+        ["fault", "die_after_call", 0],
+        ["push", "hubspot", "ticket"],
+        ["edit", "hubspot", "ticket", 1, 42, 177],
+        ["pull", "hubspot", "ticket"],
+        ["edit", "hubspot", "ticket", 1, 30, 884],
+        ["quiet"],
+    ]
+    assert play(script).violations == []
+
+
+def test_what_a_system_spells_its_own_way_after_a_lost_answer_is_nobodys_edit():
+    script = [
+        ["person", 1, ["erp"], ["erp"]],
+        ["quiet"],
+        ["edit", "gorgias", "customer", 1, 2, 324],
+        ["fault", "unnamed", 1],
+        ["edit", "hubspot", "customer", 3, 9, 420],
+        ["cycle"],
+        ["edit", "gorgias", "customer", 0, 26, 607],
+        ["quiet"],
+    ]
+    assert play(script).violations == []
+
+
+def test_a_create_that_lands_late_and_is_spelt_otherwise_there_does_not_win_over_its_own_source():
+    script = [
+        ["pull", "hubspot", "customer"],
+        ["person", 159, ["gorgias", "erp"], []],
+        ["pull", "gorgias", "customer"],
+        ["pull", "erp", "customer"],
+        ["fault", "lost_late", 0],
+        ["push", "hubspot", "customer"],
+        ["wait", 70],
+        ["quiet"],
+    ]
+    assert play(script).violations == []
+
+
 def test_the_first_seeds_keep_everything_and_evaluate_everything():
     report = simulate(range(1, 9), STEPS)
     assert report["violations"] == 0, report["script"]
@@ -80,6 +139,14 @@ def test_the_same_seed_gives_the_same_trace_byte_for_byte():
     }
     assert len(traces) == 1
     assert len(next(iter(traces)).splitlines()) > 60
+
+
+def test_the_figures_are_the_same_however_many_processes_play():
+    alone, together = simulate(range(1, 6), 10, jobs=1), simulate(range(1, 6), 10, jobs=2)
+    for report in (alone, together):
+        assert report.pop("seconds") >= 0
+    assert alone == together
+    assert together["seeds"] == 5
 
 
 def test_a_script_is_shortened_to_the_steps_that_it_fails_by():

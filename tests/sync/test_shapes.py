@@ -41,6 +41,19 @@ def test_sync_has_its_shape(shared_desk):
             assert set(entity[verb]) == set(SYSTEMS)
 
 
+def test_a_sync_says_how_long_its_writes_were_blind_to_edits(open_desk):
+    desk = open_desk()
+    desk.settled()
+    ids = next(iter(desk.trios("customer").values()))
+    desk.edit("erp", "customers", ids["erp"], note="Seen a moment ago")
+    told = desk.later()["systems"]
+    assert told["gorgias"]["read_to_write_s"]["updates"] >= 1
+    assert told["erp"]["read_to_write_s"] is None
+    for system in ("gorgias", "hubspot"):
+        window = told[system]["read_to_write_s"]
+        assert 0 <= window["median"] <= window["p95"] <= window["max"] < 300
+
+
 def test_errors_of_a_sync_have_their_shape(open_desk):
     desk = open_desk()
     desk.switch(hubspot__missing_scopes="tickets,crm.objects.tickets.read,crm.objects.tickets.write")

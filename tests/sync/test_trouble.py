@@ -203,3 +203,17 @@ def test_an_account_that_does_not_say_who_it_is_gets_nothing_written(desk):
     assert {error["system"] for error in summary["errors"]} == {"hubspot"}
     assert {path for system, _, path in desk.calls() if system == "hubspot"} <= {"/account-info/v3/details"}
     assert desk.row("gorgias", "customer", ids["gorgias"])["note"] == "For those who are known"
+
+
+def test_a_write_that_is_refused_for_the_moment_keeps_the_cycle_from_being_complete(desk):
+    (_, ids), *_ = desk.trios("customer").items()
+    desk.edit("erp", "customers", ids["erp"], full_name="Put Off", first_name="Put", last_name="Off")
+    desk.faults({"system": "gorgias", "path": "/api/customers/{id}", "kind": "429", "share": 1.0, "method": "PUT"})
+    desk.advance(60)
+    summary = desk.cycle()
+    assert summary["put_off"] == 1
+    assert not summary["complete"]
+    desk.faults()
+    desk.advance(60)
+    assert desk.sync()["complete"]
+    assert desk.row("gorgias", "customer", ids["gorgias"])["name"] == "Put Off"

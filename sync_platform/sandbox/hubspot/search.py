@@ -166,7 +166,10 @@ class Search:
         name, operator = str(one["propertyName"]), str(one["operator"])
         if name.startswith("associations."):
             return self._associated(kind, name.partition(".")[2], operator, one)
-        return self._clause(self._column(kind, name, now_ms), name, operator, one)
+        column = self._column(kind, name, now_ms)
+        if operator in _INDEXED and column.form in ("number", *_TEXTS) and not column.multiple:
+            self._records.store.index_for_search(kind.name, name, column.sql)
+        return self._clause(column, name, operator, one)
 
     def _column(self, kind: Kind, name: Any, now_ms: int) -> Column:
         prop = self._records.schema.find(kind, str(name), now_ms)
@@ -287,6 +290,7 @@ class Search:
 
 
 _TEXTS = ("date", "exact", "folded")
+_INDEXED = frozenset((*_COMPARE, "BETWEEN", "IN"))
 
 
 def _id(text: str) -> int:

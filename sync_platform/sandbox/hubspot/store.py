@@ -9,6 +9,7 @@ versions: what the search index still believes of a record that was written with
 import json
 import random
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ _COLUMNS = "id, props, created, modified, state, ended, successor, valued, origi
 
 # Rows of a table, then rows that share the first column of an index, then those that share both.
 _MANY, _FEW = "1000000 1000000", "1000000 1000000 2"
+# The same for an index that a search asked for: many rows may share a value, few were made or changed at one time.
+_SOME = "1000000 1000000 20000 2 2"
 _SHARED = """
 CREATE TABLE IF NOT EXISTS uniques(kind TEXT, name TEXT, value TEXT, id INTEGER NOT NULL,
     secondary INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(kind, name, value)) WITHOUT ROWID;
@@ -110,6 +113,9 @@ class Store:
         self.db.execute("PRAGMA cache_size=-65536")
         self._draw = random.Random(f"search lag {seed}")
         self._stale: dict[str, int] = {}
+        self._searched: set[tuple[str, str]] = set()
+        # With so many rows of a kind, a property that is searched by gets an index.
+        self.indexed_from = 2_000
         self._depth = 0
         self._kinds = list(KINDS)
         self.create_tables()
@@ -149,6 +155,21 @@ class Store:
         self.db.execute(f"CREATE INDEX IF NOT EXISTS {kind}__{name} ON {kind}(state, {expression})")
         self._expect(kind, {f"{kind}__{name}": _FEW})
 
+    def index_for_search(self, kind: str, name: str, expression: str) -> None:
+        """Index a property in the form in which a search compares it, once there are so many rows that it matters."""
+        if (kind, expression) in self._searched:
+            return
+        (rows,) = self.db.execute(f"SELECT count(*) FROM (SELECT 1 FROM {kind} LIMIT {self.indexed_from})").fetchone()
+        if rows < self.indexed_from:
+            return
+        self._searched.add((kind, expression))
+        if self.db.execute("SELECT 1 FROM sqlite_schema WHERE name=?", (f"{kind}__{name}",)).fetchone():
+            return
+        # A property may come back under its name with another type: the form belongs to the name.
+        full = f"{kind}__{name}_{zlib.crc32(expression.encode()):08x}"
+        self.db.execute(f"CREATE INDEX IF NOT EXISTS {full} ON {kind}(state, {expression}, created, modified)")
+        self._expect(kind, {full: _SOME})
+
     def _expect(self, table: str, figures: dict[str, str]) -> None:
         """Tell the planner how selective indexes will be, so that it needs no ANALYZE over a full table."""
         for name, figure in figures.items():
@@ -160,6 +181,7 @@ class Store:
         """Empty every table; indexes on unique properties go with their properties."""
         tables = ["uniques", "history", "ties", "resting", "settings", "blocked"]
         self.db.execute("DELETE FROM sqlite_stat1")
+        self._searched.clear()
         for name in self._kinds:
             tables += [name, f"stale_{name}"]
         for table in tables:
