@@ -58,6 +58,9 @@ METRICS: Mapping[str, str] = {
     "read_to_write_s": "the longest time from our last read of a value to the answer of the write that replaced it; "
     "an edit within it is overwritten unseen",
     "lag_s": "seconds since the system was read last",
+    "fields_compared": "fields that the equality audit read anew and compared with what was believed",
+    "fields_differ": "fields of these that differed although a feed should have told",
+    "oldest_comparison_s": "age of the oldest comparison: everything was compared within it",
     "complete": "1 when the slice did all that there was to do, 0 when the next one goes on",
 }
 CODES: Mapping[int, str] = {
@@ -162,7 +165,7 @@ def assets_page() -> Iterator[str]:
     yield table([{"check": f"`{name}`", "meaning": meaning} for name, meaning in checks.SPECS.items()])
     repository = defs.get_repository_def()
     yield "\n## Jobs, sensors, schedule\n"
-    named: list[Any] = [defs.resolve_job_def("sync"), defs.resolve_job_def("plan")]
+    named: list[Any] = [defs.resolve_job_def(name) for name in ("sync", "plan", "approve", "audit", "prune")]
     named += [*repository.sensor_defs, *repository.schedule_defs]
     yield table([{"name": f"`{one.name}`", "meaning": " ".join(str(one.description).split())} for one in named])
     yield "\n## Resources\n"

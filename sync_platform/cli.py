@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from sync_platform import __version__, cli_desk, cli_forget, cli_plans, cli_policy, cli_restored
+from sync_platform import __version__, cli_audit, cli_desk, cli_forget, cli_plans, cli_policy, cli_restored
 from sync_platform import cli_words as words
 from sync_platform.cli_simulate import register as register_simulate
 from sync_platform.errors import AnotherCycleRuns, Misconfigured, SyncError
@@ -286,6 +286,7 @@ app.add_typer(cli_plans.app)
 cli_desk.register(app)
 cli_policy.register(app)
 cli_forget.register(app)
+cli_audit.register(app)
 cli_restored.register(app)
 register_simulate(app)
 

@@ -21,7 +21,7 @@ Waiting = Annotated[str, typer.Argument(metavar="PLAN|HOLD", help="Id of a plan 
 @app.command(epilog='Example: sync-platform approve 3 --why "price list of May"')
 def approve(what: Waiting, who: Who = None, why: Why = None, as_json: AsJson = False) -> int:
     """Let a plan, or what the brake holds, go through. The next cycle does it, and refuses what moved meanwhile."""
-    from sync_platform.sync import plans, undo  # noqa: F401 - undo registers what carries its plans out
+    from sync_platform.sync import plans, sources  # noqa: F401 - the sources register what carries their plans out
 
     found = plans.approve(Settings.load(), what, who=_who(who), why=why)
     return _said(found, f"approved, {found['items']} items: the next cycle carries it out", as_json=as_json)
@@ -30,7 +30,7 @@ def approve(what: Waiting, who: Who = None, why: Why = None, as_json: AsJson = F
 @app.command(epilog='Example: sync-platform drop 3 --why "an import went wrong"')
 def drop(what: Waiting, who: Who = None, why: Why = None, as_json: AsJson = False) -> int:
     """Refuse a plan, or leave what the brake holds as it is on every side until it changes again."""
-    from sync_platform.sync import plans, undo  # noqa: F401 - undo registers what carries its plans out
+    from sync_platform.sync import plans, sources  # noqa: F401 - the sources register what carries their plans out
 
     found = plans.drop(Settings.load(), what, who=_who(who), why=why)
     return _said(found, f"dropped, {found['items']} items", as_json=as_json)
@@ -49,14 +49,33 @@ def undo(
 
     settings = Settings.load()
     found = undoing.undo(settings, what, cycle.load_policy(settings), who=_who(who), why=why)
-    words.answer(found, _plan_text(found), as_json=as_json)
+    words.answer(found, plan_text(found), as_json=as_json)
     return words.WAITS if found["would_write"] else words.DONE
+
+
+@app.command(epilog="Example: sync-platform join customer:erp:32 customer:hubspot:99525 --review 1")
+def join(
+    one: Annotated[str, typer.Argument(help="The record that goes up in the other: an id, customer:<e-mail>, …")],
+    into: Annotated[str, typer.Argument(help="The record that stays, and whose values stay.")],
+    review: Annotated[int | None, typer.Option("--review", help="The question of identity that this answers.")] = None,
+    who: Who = None,
+    why: Why = None,
+    as_json: AsJson = False,
+) -> int:
+    """Draw up a plan that makes two records one, and says what would be written. Exit code 4: it waits for you."""
+    from sync_platform.sync import merge_plan
+
+    found = merge_plan.draft(Settings.load(), one, into, review=review, who=_who(who), why=why)
+    lines = [plan_text(found | {"would_write": 1}), f"  {found['links']} links change their record"]
+    lines += [f"  not: {kept['link']} beside {kept['beside']}: {kept['remedy']}" for kept in found["kept_apart"]]
+    words.answer(found, "\n".join(lines), as_json=as_json)
+    return words.WAITS
 
 
 @app.command(epilog='Example: sync-platform pause --why "the ERP is being moved"')
 def pause(who: Who = None, why: Why = None, as_json: AsJson = False) -> int:
     """Stop: a running cycle ends after the page or batch that it is at, and no other one does anything."""
-    from sync_platform.sync import plans, undo  # noqa: F401 - undo registers what carries its plans out
+    from sync_platform.sync import plans, sources  # noqa: F401 - the sources register what carries their plans out
 
     found = plans.pause(Settings.load(), who=_who(who), why=why)
     return _said(found, "paused; `sync-platform resume` lets it go on", as_json=as_json)
@@ -65,7 +84,7 @@ def pause(who: Who = None, why: Why = None, as_json: AsJson = False) -> int:
 @app.command(epilog="Example: sync-platform resume")
 def resume(who: Who = None, why: Why = None, as_json: AsJson = False) -> int:
     """Go on after a pause, where it stopped."""
-    from sync_platform.sync import plans, undo  # noqa: F401 - undo registers what carries its plans out
+    from sync_platform.sync import plans, sources  # noqa: F401 - the sources register what carries their plans out
 
     found = plans.resume(Settings.load(), who=_who(who), why=why)
     return _said(found, "resumed", as_json=as_json)
@@ -80,7 +99,8 @@ def _said(found: dict[str, Any], text: str, *, as_json: bool) -> int:
     return words.DONE
 
 
-def _plan_text(found: dict[str, Any]) -> str:
+def plan_text(found: dict[str, Any]) -> str:
+    """A plan in words, with the way to answer."""
     lines = [f"{found['reason']}: {found['would_write']} writes, about {found['seconds_estimated']} s"]
     lines += [f"  {one['count']} × {one['system']} {one['verb']} {one['field']}" for one in found["counts"]]
     lines += [f"  not: record {one['record']}, {one['field']}: {one['reason']}" for one in found["skipped"][:20]]

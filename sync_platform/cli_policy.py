@@ -64,6 +64,32 @@ def diff(
     return words.DIFFERENT if found["differ"] else words.DONE
 
 
+@policy.command(epilog='Example: sync-platform policy plan new.yaml --why "priorities have new words"')
+def plan(
+    file: Annotated[Path, typer.Argument(help="The other policy.")],
+    why: Annotated[str | None, typer.Option("--why", help="A reason, kept with the act.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Draw up a plan of what another policy would write, without any call. Exit code 4: it waits for you.
+
+    Put that policy in force first (SYNC_POLICY), then approve: until then an approval is refused.
+    """
+    from sync_platform.cli_desk import who
+    from sync_platform.cli_plans import plan_text
+    from sync_platform.sync.policy_desk import plan as run
+
+    progress = words.ProgressLine()
+    try:
+        found = run(Settings.load(), file, who=who(), why=why, progress=progress)
+    finally:
+        progress.close()
+    lines = [plan_text(found)]
+    if found["would_write"]:
+        lines.append("put the policy in force (SYNC_POLICY) before you approve")
+    words.answer(found, "\n".join(lines), as_json=as_json)
+    return words.WAITS if found["would_write"] else words.DONE
+
+
 def _diff_text(found: Mapping[str, Any]) -> str:
     again, differ, alike = found["judged_again"], found["differ"], found["same_by_another_rule"]
     lines = [f"{again:,} judgements again: {differ:,} come out differently, {alike:,} the same by another rule"]

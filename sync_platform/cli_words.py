@@ -168,7 +168,7 @@ def status_text(found: Mapping[str, Any]) -> str:
             else ""
         )
         seen = "not read yet" if lag is None else f"read {lag:.0f} s ago"
-        lines.append(f"  {system} ({facts.get('account')}): {seen}{used}")
+        lines.append(f"  {system} ({facts.get('account')}): {seen}{used}{audited(facts.get('audit') or {})}")
     for entity, facts in found.get("entities", {}).items():
         lines.append(
             f"  {entity}: {facts.get('records', 0)} records, linked {by_system(facts.get('links', {}))},"
@@ -179,6 +179,14 @@ def status_text(found: Mapping[str, Any]) -> str:
     last = found.get("last_run")
     lines.append(f"  last run: {last.get('outcome')}, ended {last.get('ended_at')}" if last else "  no run yet")
     return "\n".join(lines)
+
+
+def audited(facts: Mapping[str, Any]) -> str:
+    """`, compared 60 s ago, 12 never`: the oldest comparison of the equality audit."""
+    if facts.get("oldest_comparison_s") is None:
+        return ""
+    never = f", {facts['never_compared']:,} never" if facts.get("never_compared") else ""
+    return f", each compared within {facts['oldest_comparison_s']:.0f} s{never}"
 
 
 def why_text(found: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:

@@ -82,6 +82,12 @@ class Settings(BaseSettings):
     sync_poll_s: float | None = Field(
         None, gt=0, description="Seconds between two looks at the systems (30; on the sandbox 10)"
     )
+    sync_audit_calls: int = Field(
+        60, gt=0, description="Calls to each system that one run of the equality audit may spend"
+    )
+    sync_keep_days: int = Field(
+        30, ge=7, description="Days after which `prune` takes deliveries, receipts and observations away"
+    )
     sync_phone_region: str = Field(
         "US", pattern="^[A-Z]{2}$", description="Country of phone numbers that are written without one"
     )

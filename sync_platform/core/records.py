@@ -49,7 +49,7 @@ THINGS: Mapping[tuple[System, Entity], str] = {
 
 
 class Channel(StrEnum):
-    """How an observation reached us. Only `BY_ID` can be a fenced read."""
+    """How an observation reached us. Only `BY_ID` and `SWEEP` (the audit) can be a fenced read."""
 
     LIST = "list"
     BY_ID = "by_id"
@@ -66,6 +66,7 @@ class Lane(StrEnum):
     DELTA = "delta"
     REPAIR = "repair"
     BACKFILL = "backfill"
+    AUDIT = "audit"
 
 
 class LinkState(StrEnum):

@@ -203,6 +203,19 @@ def links_by_external(conn: Connection, system: System, entity: Entity, ids: Seq
     return out
 
 
+def referring(conn: Connection, customers: Sequence[tuple[System, str]]) -> list[Link]:
+    """Links of tickets that show one of these customers as theirs, with a record or without; reads every ticket."""
+    shown = LINK.c.cells["customer"]["s"].as_string()
+    out: list[Link] = []
+    for system in sorted({system for system, _ in customers}):
+        for chunk in in_chunks(sorted(external_id for of, external_id in customers if of is system), CHUNK):
+            rows = conn.execute(
+                select(LINK).where(LINK.c.entity == str(Entity.TICKET), LINK.c.system == system, shown.in_(chunk))
+            )
+            out += [_link(row) for row in rows]
+    return out
+
+
 def stamps_of(conn: Connection, system: System, entity: Entity, ids: Sequence[str]) -> dict[str, datetime]:
     """The stamps that active links hold, by external id."""
     out: dict[str, datetime] = {}

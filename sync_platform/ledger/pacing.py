@@ -12,10 +12,10 @@ next free moment, and what makes waiting fair and costs no time between two call
 Long windows (a day) are counted in slots instead: a bucket would either spread the day's calls evenly over the day or
 allow only half of them. A call goes if the slots that touch the last W + margin seconds hold fewer than N.
 
-Lanes. The interactive lane may always reserve. The others leave a part of the capacity to those above them (5, 15 and
-25 %), and where the capacity is too small to be shared, they may only reserve one call ahead or less. So a higher
-lane waits for few calls of a lower one (at most two), and a lane that is alone loses nothing. Of a long window the
-lower lanes leave 1, 2 and 4 %. Who waited for a whole window goes as if interactive.
+Lanes. The interactive lane may always reserve. The others leave a part of the capacity to those above them (5, 15,
+25 and 35 %), and where the capacity is too small to be shared, they may only reserve one call ahead or less. So a
+higher lane waits for few calls of a lower one (at most two), and a lane that is alone loses nothing. Of a long window
+the lower lanes leave 1, 2, 4 and 8 %. Who waited for a whole window goes as if interactive.
 
 Several limits at once: the call goes when the last of them allows it. A token of the others is then used later than it
 was taken, so their buckets are lowered first to what they would hold if it had been taken at that moment.
@@ -42,15 +42,22 @@ CLOCK_STEP_S = 1.0
 # A time since 1970 is only good to less than a microsecond.
 EPSILON = 1e-6
 
-KEPT_SHARE: Mapping[Lane, float] = {Lane.INTERACTIVE: 0.0, Lane.DELTA: 0.05, Lane.REPAIR: 0.15, Lane.BACKFILL: 0.25}
+KEPT_SHARE: Mapping[Lane, float] = {
+    Lane.INTERACTIVE: 0.0,
+    Lane.DELTA: 0.05,
+    Lane.REPAIR: 0.15,
+    Lane.BACKFILL: 0.25,
+    Lane.AUDIT: 0.35,
+}
 KEPT_SHARE_LONG: Mapping[Lane, float] = {
     Lane.INTERACTIVE: 0.0,
     Lane.DELTA: 0.01,
     Lane.REPAIR: 0.02,
     Lane.BACKFILL: 0.04,
+    Lane.AUDIT: 0.08,
 }
 # The fewest tokens at which a lane may still reserve, where the capacity is too small to keep a part of it.
-AHEAD: Mapping[Lane, float] = {Lane.DELTA: -1.0, Lane.REPAIR: -0.5, Lane.BACKFILL: 0.0}
+AHEAD: Mapping[Lane, float] = {Lane.DELTA: -1.0, Lane.REPAIR: -0.5, Lane.BACKFILL: 0.0, Lane.AUDIT: 0.5}
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,22 @@ class LinkRow(LedgerModel, table=True):
     swept: int = Field(default=0, sa_column=Column(Big, nullable=False, server_default="0"))
 
 
+class ComparisonRow(LedgerModel, table=True):
+    """When an object was last compared with its shadow by the equality audit; null: never.
+
+    `fields` and `differ` count what that comparison looked at and found.
+    """
+
+    __tablename__ = "comparison"
+    __table_args__ = (Index("ix_comparison_oldest", "system", "entity", "compared_at", "link_id"),)
+    link_id: int = Field(sa_column=Column(Big, primary_key=True, autoincrement=False))
+    system: str
+    entity: str
+    compared_at: datetime | None = None
+    fields: int = 0
+    differ: int = 0
+
+
 class MatchKeyRow(LedgerModel, table=True):
     """Normalised e-mails, phones and foreign ids → record."""
 

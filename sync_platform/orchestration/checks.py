@@ -22,6 +22,10 @@ NOTHING_PARKED = "No write was refused for good. What is parked has the system's
 BUDGET = "No call was refused for its rate: the shared budget waited instead."
 LAG = f"No system is read later than {LAG_MAX_S:.0f} seconds behind."
 
+EQUALITY = (
+    "Fresh reads show what is believed, field by field. What differs was told by no feed; the next cycle judges it."
+)
+
 SPECS: Mapping[str, str] = {
     "complete": COMPLETE,
     "agreement": AGREEMENT,
@@ -29,6 +33,7 @@ SPECS: Mapping[str, str] = {
     "nothing_parked": NOTHING_PARKED,
     "budget": BUDGET,
     "lag": LAG,
+    "equality": EQUALITY,
 }
 
 
@@ -124,3 +129,20 @@ def _counted(
 
 def _number(value: Any) -> float | int:
     return value if isinstance(value, int | float) else 0
+
+
+def equality(key: dg.AssetKey, found: Mapping[str, Any]) -> dg.AssetCheckResult:
+    """Fields compared, differing, and the age of the oldest comparison, of each system."""
+    facts: dict[str, float] = {}
+    for name, one in found["systems"].items():
+        facts |= {f"{word}_{name}": one[word] for word in ("fields_compared", "fields_differ", "never_compared")}
+        if one["oldest_comparison_s"] is not None:
+            facts[f"oldest_comparison_s_{name}"] = one["oldest_comparison_s"]
+    return dg.AssetCheckResult(
+        passed=not found["fields_differ"] and not found["errors"],
+        asset_key=key,
+        check_name="equality",
+        severity=dg.AssetCheckSeverity.WARN,
+        description=told(found["errors"]),
+        metadata=facts,
+    )

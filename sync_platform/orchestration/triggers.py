@@ -92,7 +92,7 @@ class ApproveConfig(dg.Config):
 @dg.op(description="Approves a plan, or what the brake holds; the next cycle carries it out.")
 def approval(context: dg.OpExecutionContext, config: ApproveConfig) -> None:
     """A person's word, given in the UI."""
-    from sync_platform.sync import plans, undo  # noqa: F401 - undo registers what carries its plans out
+    from sync_platform.sync import plans, sources  # noqa: F401 - the sources register what carries their plans out
 
     failure = None
     try:

@@ -31,7 +31,7 @@ RESTORES = {
     (System.ERP, Entity.TICKET),
     (System.GORGIAS, Entity.TICKET),
 }
-WEIGHTS = {"delete": 3, "merge": 2, "restore": 2, "forget": 1, "return": 1, "end": 6, "join": 3}
+WEIGHTS = {"delete": 3, "merge": 2, "restore": 3, "forget": 2, "return": 4, "end": 10, "join": 3}
 
 Where = tuple[System, Entity, str]
 # An object and the number of the version that is its end.
@@ -270,6 +270,7 @@ def _tickets(world: World, whose: str) -> set[str]:
 
 def forget_now(world: World, whose: str) -> None:
     """One run of the command; it is repeated until it says that all is done."""
+    world.ends.wanted[whose] |= _tickets(world, whose)
 
     def work() -> None:
         found = Forgetting(world.hub(), KEY).carry_out(f"customer:{whose}@example.com", "US", sure=True)
@@ -286,6 +287,12 @@ def forget_now(world: World, whose: str) -> None:
         min(world.observed_before, observed),
         min(world.decided_before, decided),
     )
+
+
+def follow_tickets(world: World) -> None:
+    """Tickets that somebody opened since for who was forgotten and came again."""
+    for whose, names in world.ends.forgotten.items():
+        names.update(_tickets(world, whose))
 
 
 def come_again(world: World, which: int, system: str) -> None:
@@ -315,23 +322,24 @@ STEPS: dict[str, Callable[..., None]] = {
 
 
 def policy_of(rng: random.Random) -> list[Step]:
-    """What deletes mean in a story: in half of them nothing, as shipped."""
-    if rng.random() < 0.5:
+    """What deletes mean in a story: in a third of them nothing, as shipped."""
+    if rng.random() < 0.34:
         return []
-    said = [rng.choice(MEANS) for _ in SYSTEMS]
+    said = [rng.choice((*MEANS, "delete", "delete", "delete")) for _ in SYSTEMS]
     return [["means", *said, rng.choice(("never", "never", "later_edit"))]]
 
 
 def details(rng: random.Random, kind: str, big: int) -> list[object]:
     """What else a step of this kind says."""
     system, entity = str(rng.choice(SYSTEMS)), str(rng.choice(ENTITIES))
-    return {
+    said: dict[str, list[object]] = {
         "delete": [system, entity, big],
         "restore": [system, entity, big],
         "merge": [str(rng.choice(MERGING)), big, big // 7, big % 3 // 2],
         "forget": [big],
         "return": [big, system],
-    }[kind]
+    }
+    return said[kind]
 
 
 def knot(rng: random.Random, kind: str, turn: int, faults: Sequence[str]) -> list[Step]:
@@ -348,10 +356,19 @@ def knot(rng: random.Random, kind: str, turn: int, faults: Sequence[str]) -> lis
             ["reconcile", "customer"],
         ]
         return joined[rng.randrange(2) :]
-    entity = str(rng.choice(ENTITIES))
-    steps: list[Step] = [["edit", other, entity, which, first, number]] if rng.random() < 0.5 else []
+    entity = str(rng.choice((*ENTITIES, Entity.CUSTOMER)))
+    third = next(str(system) for system in SYSTEMS if str(system) not in (one, other))
+    edit: Step = ["edit", other, entity, which, first, number]
+    steps: list[Step] = [edit] if rng.random() < 0.3 else []
     steps += [["delete", one, entity, which], ["sweep", one, entity]]
-    if rng.random() < 0.5:
+    chance = rng.random()
+    if chance < 0.3:
+        steps += [["wait", 1], ["reconcile", entity], ["push", other, entity], ["push", third, entity]]
+    elif chance < 0.55:
+        # Judged before anybody edits, and sent after.
+        judged: list[Step] = [["pull", other, entity], ["pull", third, entity], ["reconcile", entity]]
+        steps += [["wait", 1], *judged, ["edit", other, entity, which, first, number + 7], ["push", other, entity]]
+    elif chance < 0.75:
         steps += [["wait", rng.choice((1, 31, 70))], ["cycle"]]
     else:
         steps += [["edit", other, entity, which, first + 1, number + 7], ["fault", rng.choice(faults), 0], ["cycle"]]

@@ -17,7 +17,7 @@ from sync_platform.connectors.protocol import Change
 from sync_platform.core.mappings import Lexicon, Unmappable, field_maps, observe
 from sync_platform.core.records import UNSET, Entity, Json, System, Verb
 from sync_platform.errors import BadInput
-from sync_platform.simulation import invariants_acts, invariants_endings, people
+from sync_platform.simulation import endings, invariants_acts, invariants_endings, people
 from sync_platform.simulation.systems import Thing, View
 from sync_platform.simulation.truth import Edit, Violation, standing
 
@@ -65,6 +65,7 @@ def broken(world: World, invariant: str, words: str) -> None:
 
 def check(world: World) -> None:
     """Everything that must hold once nothing moves any more."""
+    endings.follow_tickets(world)
     groups = _groups(world)
     ledger = _Tables(world)
     world.acts.excused = invariants_acts.excused(world)
@@ -145,7 +146,9 @@ def _agreement(world: World, groups: Mapping[tuple[Entity, str], Group]) -> None
             world.evaluated["I1"] += 1
             excused = world.acts.excused
             owners = {_customer_of(world, s, thing) for s, thing in there if (whose, "customer", s) not in excused}
-            apart = _let_go(world, entity, whose) or any(world.ends.of(one, Entity.CUSTOMER) for one in owners)
+            apart = _let_go(world, entity, whose) or any(
+                world.ends.mixed(one) or world.ends.of(one, Entity.CUSTOMER) for one in owners
+            )
             if len(owners) > 1 and not apart:
                 broken(world, "I1", f"{whose}: the systems name different customers")
 
@@ -171,8 +174,22 @@ def _counted(world: World, entity: Entity, whose: str, group: Group, with_ticket
 
 
 def _let_go(world: World, entity: Entity, whose: str) -> bool:
-    """Whether the policy may have ended the record: its objects are kept equal no more."""
+    """Whether the policy may have ended the record, or a person has to say who is who: not kept equal any more."""
+    if entity is Entity.CUSTOMER and _in_question(world, whose):
+        return True
     return world.ends.means_anything and bool(world.ends.of(whose, entity))
+
+
+def _in_question(world: World, whose: str) -> bool:
+    """Whether two were merged before the one who was merged away was ever seen: the survivor bears both addresses, so
+    nobody can tell to whom it belongs. Then a person is asked."""
+    names = world.ends.relatives(whose) if world.ends.mixed(whose) else ()
+    unseen = [one for name in names for one in world.ends.of(name, Entity.CUSTOMER) if one.kind == "merged"]
+    if all(one.thing.shown for one in unseen):
+        return False
+    asked = "SELECT count(*) FROM review WHERE state = 'open' AND kind IN ('ambiguous', 'twin', 'merge')"
+    world.evaluated["I14"] += 1
+    return bool(world.shelf.raw.execute(asked).fetchone()[0])
 
 
 def _may_be_missing(world: World, system: System, entity: Entity, whose: str, group: Group) -> bool:
@@ -426,7 +443,8 @@ def _winners(world: World, ledger: _Tables) -> None:
         other = [claim for claim in one["claims"] or () if claim["theirs"] != winner["theirs"]]
         if authors and not {"person", "merge"} & authors and (other or one["replaced"] != one["value"]):
             mapping = field_maps(system, entity)[one["field"]]
-            at = [(system, entity, link[4], name) for name in mapping.attributes]
+            # What was lost of a create bears no id yet.
+            at = [(system, entity, one, name) for one in (link[4], "") for name in mapping.attributes]
             if any(one in world.lost for one in at):
                 world.residue += 1
                 world.say("residue", system, entity, link[4], one["field"])

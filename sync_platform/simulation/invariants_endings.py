@@ -114,7 +114,10 @@ def _no_second_life(world: World, system: System, change: Change) -> None:
     for one in world.ends.of(whose, change.entity) if whose else ():
         if one.system is not system or one.thing.live or one.at not in world.ends.told:
             continue
-        if world.ends.states.get(where(system, one.thing)) not in ("gone", "barred"):
+        state = world.shelf.raw.execute(
+            "SELECT state FROM link WHERE system = ? AND entity = ? AND external_id = ?", where(system, one.thing)
+        ).fetchone()
+        if state is None or state[0] == "active":
             continue
         invariant = "I14" if one.kind == "merged" else "I13"
         world.evaluated[invariant] += 1
@@ -181,8 +184,16 @@ Tombs = Mapping[str, Json]
 
 
 def _ends_are_known(world: World, links: Links) -> None:
-    """I13: what is not there is no active link, once its end was told; what we were never shown is no link at all."""
+    """I12, I13: what is there is not believed gone, and what is not there is no active link, once its end was told."""
     hidden = world.ends.hidden()
+    for (system, entity, external_id), held in links.items():
+        thing = world.systems[system].things.get((entity, external_id))
+        if thing is None:
+            _broken(world, "I14", f"{system} {entity} {external_id} is a link, and was never an object")
+        elif held["state"] != "active" and people.whose(entity, system, thing.now.attributes) not in hidden:
+            world.evaluated["I12"] += 1
+            if thing.live:
+                _broken(world, "I12", f"{system} {entity} {external_id} stands there, and is believed {held['state']}")
     for one in world.ends.all:
         if one.thing.live or one.at not in world.ends.told or one.whose in hidden:
             continue
@@ -231,6 +242,14 @@ def _chains(world: World, links: Links, tombs: Tombs) -> None:
             _broken(world, "I14", f"{' '.join(at)}: its survivor has no living record")
         elif mine is not None and mine != theirs and not _kept_apart(world, one, survivor):
             _broken(world, "I14", f"{' '.join(at)} and its survivor are two records, and nothing keeps them apart")
+        elif mine is not None and mine != theirs and not {mine, theirs} & _asked_about(world):
+            _broken(world, "I14", f"{' '.join(at)} and its survivor are two records, and nobody was asked")
+
+
+def _asked_about(world: World) -> set[str]:
+    """Records of which a person was asked whether they are one with another."""
+    kinds = "SELECT record_id FROM review WHERE kind IN ('ambiguous', 'twin', 'merge')"
+    return {row[0] for row in world.shelf.raw.execute(kinds)}
 
 
 def _survivor(world: World, one: Ended) -> Thing | None:

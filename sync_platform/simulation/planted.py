@@ -13,13 +13,16 @@ from types import MappingProxyType
 from typing import Any
 
 from sync_platform.connectors.protocol import Outcome, Receipt
-from sync_platform.core import identity, merge
-from sync_platform.core.records import Entity, IntentState, Link, Row, System
+from sync_platform.core import endings, identity, merge
+from sync_platform.core.records import Entity, Evidence, IntentState, Link, LinkState, Row, System
 from sync_platform.core.scene import Scene
-from sync_platform.ledger import links, outbox
+from sync_platform.ledger import erasure, links, outbox
 from sync_platform.simulation import planted_acts
 from sync_platform.simulation.systems import SimulatedSystem
-from sync_platform.sync import pull, push, reconcile, settle
+from sync_platform.sync import endings as ends
+from sync_platform.sync import merges, pull, push, reconcile, settle
+from sync_platform.sync.forget import Forgetting
+from sync_platform.sync.keep_out import KeepOut
 
 Make = Callable[[Any], Any]
 # One replacement: whose attribute, its name, and how the wrapper is made from what stands there.
@@ -263,4 +266,88 @@ _ALL = (
     _of("written_beyond_the_intent", "I11", (push, "_change", _neighbour_too)),
     *(_of(*fault) for fault in planted_acts.FAULTS),
 )
-PLANTS: Mapping[str, Plant] = MappingProxyType({plant.name: plant for plant in _ALL})
+
+
+# --- ends --------------------------------------------------------------------------------------------------------
+
+
+def _absent_is_deleted(right: Any) -> Any:
+    """HubSpot answers a full list with nothing, once in a while, and what it does not show is taken for deleted."""
+
+    def listed(self: Any, feed: Any, cursor: Any) -> Any:
+        page = right(self, feed, cursor)
+        if self.system is not System.HUBSPOT or self.seq % 3:
+            return page
+        ended = [replace(row, attributes={}, evidence=Evidence("deleted")) for row in page.rows]
+        return replace(page, rows=ended)
+
+    return listed
+
+
+def _always_read_since(right: Any) -> Any:
+    return lambda means, link, **_read: right(means, link, read_since=True)
+
+
+def _no_edit(_right: Any) -> Any:
+    return lambda *_args: False
+
+
+def _gone_is_missing(_right: Any) -> Any:
+    return lambda links_, _scene: {link.system for link in links_ if link.state is LinkState.GONE}
+
+
+def _merged_is_deleted(right: Any) -> Any:
+    def take(hub: Any, link: Link, row: Row, *rest: Any) -> Any:
+        if row.evidence is not None and row.evidence.kind == "merged":
+            row = replace(row, evidence=Evidence("deleted"))
+        return right(hub, link, row, *rest)
+
+    return take
+
+
+def _survivor_not_noted(right: Any) -> Any:
+    def take(hub: Any, link: Link, *rest: Any) -> Any:
+        kept = right(hub, link, *rest)
+        link.into = None
+        return kept
+
+    return take
+
+
+def _let_everybody_in(_right: Any) -> Any:
+    return lambda _self, rows, _lexicon: list(rows)
+
+
+def _only_here(_right: Any) -> Any:
+    return lambda _self, _person: {}
+
+
+def _rows_left(right: Any) -> Any:
+    return lambda conn, person: right(conn, replace(person, links=[], texts=set()))
+
+
+_ENDS = (
+    _of("absence_taken_for_a_delete", "I12 I13 I7 I2 I4", (SimulatedSystem, "_list", _absent_is_deleted)),
+    _of("deleted_before_the_others_were_read", "I12", (endings, "verdict", _always_read_since)),
+    _of("deleted_without_a_last_look", "I12", (push, "_read_before_delete", _no_edit)),
+    _of(
+        "deletes_outrank_edits",
+        "I12 I3",
+        (endings, "edits", _no_edit),
+        (endings, "edited_unknowingly", _no_edit),
+    ),
+    _of("gone_taken_for_missing", "I13", (ends, "came_back_for", _gone_is_missing)),
+    _of("restores_ignored", "I13 I7 I1", (pull, "may_be_back", _no_edit)),
+    _of("merges_taken_for_deletes", "I12 I14", (pull, "take_evidence", _merged_is_deleted)),
+    _of("aliases_dropped", "I14", (pull, "take_evidence", _survivor_not_noted)),
+    _of("merges_not_followed", "I14", (merges, "follow", _nothing)),
+    _of("the_forgotten_come_back", "I22", (KeepOut, "let_in", _let_everybody_in)),
+    _of("forgotten_in_the_ledger_alone", "I22", (Forgetting, "_objects", _only_here)),
+    _of(
+        "forgotten_with_rows_left",
+        "I22",
+        (erasure, "purge", _rows_left),
+        (erasure, "mentions", lambda _right: lambda *_args: 0),
+    ),
+)
+PLANTS: Mapping[str, Plant] = MappingProxyType({plant.name: plant for plant in (*_ALL, *_ENDS)})

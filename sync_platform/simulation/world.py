@@ -242,6 +242,9 @@ class World:
             for system in SYSTEMS:
                 push.push(hub, system, entity)
 
+    def _full_cycle(self) -> None:
+        self._cycle(full=True)
+
     # --- steps --------------------------------------------------------------------------------------------------
 
     def do(self, step: Step) -> None:
@@ -370,7 +373,7 @@ class World:
 
     def on_full(self) -> None:
         """A cycle that reads everything."""
-        self.engine(lambda: self._cycle(full=True))
+        self.engine(self._full_cycle)
 
     def on_quiet(self) -> None:
         """Nobody edits, everything answers: rounds until nothing moves, then the invariants."""
@@ -394,7 +397,8 @@ class World:
             for whose in list(self.ends.wanted):
                 endings.forget_now(self, whose)
             # What was archived is listed only once an hour, and in full reads.
-            self.engine(lambda full=not turn and bool(self.ends.all): self._cycle(full=full))
+            self.engine(self._full_cycle if not turn and self.ends.all else self._cycle)
+            invariants_endings.after_step(self)
             if self.violations:
                 return
             moved = self.counts() != before or bool(self.ends.wanted) or (not turn and bool(self.ends.all))

@@ -31,7 +31,7 @@ from sync_platform.sync import (
     push,
     reconcile,
     restored,
-    undo,  # noqa: F401 - undo registers its carrier
+    sources,  # noqa: F401 - the sources of plans register what carries them out
 )
 from sync_platform.sync.accounting import Standing, bounds_of, lag_s, spent_since, window_of
 from sync_platform.sync.hub import LOADED, Hub, Progress, Step, Timing, touches

@@ -23,6 +23,8 @@ class Taken:
     gone: int = 0
     dirty: set[str] = field(default_factory=set)
     overtaken: list[tuple[Link, str, Json]] = field(default_factory=list)
+    # Ends that were seen while a write of ours is unsettled: no read by id has answered these yet.
+    open: set[str] = field(default_factory=set)
 
 
 def take_evidence(hub: Hub, link: Link, row: Row, taken: Taken, now: datetime) -> dict[str, Any] | None:
@@ -43,6 +45,7 @@ def take_evidence(hub: Hub, link: Link, row: Row, taken: Taken, now: datetime) -
     if link.unsettled:
         link.again = True
         taken.again += 1
+        taken.open.add(link.external_id)
         return observation(hub, row, {}, now, taken=False)
     gone = {"kind": evidence.kind, "at": now.isoformat(), "run": hub.run}
     if evidence.kind == "missing" and (not link.gone or link.gone.get("run") == hub.run):

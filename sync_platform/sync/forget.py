@@ -19,6 +19,7 @@ from sqlalchemy import Connection, insert, select
 
 from sync_platform.connectors.protocol import Change, Outcome, Receipt
 from sync_platform.core import normalize
+from sync_platform.core.mappings import match_keys
 from sync_platform.core.records import (
     Decision,
     Entity,
@@ -27,6 +28,7 @@ from sync_platform.core.records import (
     Link,
     LinkState,
     PlannedWrite,
+    Record,
     RecordId,
     System,
     Verb,
@@ -102,8 +104,10 @@ class Forgetting:
                 remedy="Set SYNC_WRITES=on, or `erase: ledger` for each system in the policy.",
             )
         hashes = set(self._hashes(person, email))
+        unknown = self._look_for(person)
         with self.hub.ledger.begin() as conn:
             erasure.keep_out(conn, self.key, hashes, self.hub.now())
+            self._adopt(conn, person, [*unknown, *(link for link in person.links if not link.record_id)])
             self._end(conn, person)
         self.unsettled = self._look_up_creates(person)
         with self.hub.ledger.begin() as conn:
@@ -139,6 +143,13 @@ class Forgetting:
         records += [row.id for row in merged if (row.tombstone or {}).get("into") == record]
         records += conn.execute(select(table.c.id).where(table.c.parent.in_(records))).scalars().all()
         found = [link for some in links.links_of(conn, records).values() for link in some]
+        customers = [(link.system, link.external_id) for link in found if link.entity is Entity.CUSTOMER]
+        of_tickets = links.referring(conn, customers)
+        further = {str(link.record_id) for link in of_tickets if link.record_id} - set(records)
+        # A ticket that was read before its customer has no other way to them.
+        records += sorted(further)
+        found += [link for some in links.links_of(conn, sorted(further)).values() for link in some]
+        found += [link for link in of_tickets if not link.record_id]
         texts = self._texts(conn, records, found) | ({email} if email else set())
         return Person(records, found, texts)
 
@@ -164,6 +175,39 @@ class Forgetting:
             out |= set(_words([row.value, row.replaced]))
         return {text for text in out if len(text) >= SHORTEST}
 
+    def _look_for(self, person: Person) -> list[Link]:
+        """Objects under one of the addresses that no link knows yet: typed in since the last read, or never read."""
+        addresses = sorted({one for text in person.texts if (one := normalize.email(text))})
+        known = {(link.system, link.external_id) for link in person.links if link.entity is Entity.CUSTOMER}
+        out: dict[tuple[System, str], Link] = {}
+        for system, policy in self.hub.policy.entities[Entity.CUSTOMER].systems.items():
+            if policy.erase != "delete" or not addresses:
+                continue
+            keys = [("email", one) for one in addresses]
+            for index, row in self.hub.connectors[system].lookup(Entity.CUSTOMER, keys, lane=Lane.INTERACTIVE):
+                shown = match_keys(system, row.entity, row.attributes, self.hub.lexicon(system, row.entity))
+                if row.evidence is None and keys[index] in shown and (system, row.external_id) not in known:
+                    out[system, row.external_id] = Link(0, None, system, Entity.CUSTOMER, row.external_id)
+        return list(out.values())
+
+    def _adopt(self, conn: Connection, person: Person, unknown: list[Link]) -> None:
+        """They get a link, without a word of what they hold, so that their deletes are intents like any other. Whatever
+        is another record's by now stays that."""
+        for entity in (Entity.CUSTOMER, Entity.TICKET):
+            fresh = []
+            for one in (link for link in unknown if link.entity is entity):
+                known = links.links_by_external(conn, one.system, entity, [one.external_id])
+                link = known.get(one.external_id, one)
+                fresh += [] if link.record_id else [link]
+            if not fresh:
+                continue
+            record = Record(RecordId(self.hub.new_id()), entity, born_at=self.hub.now())
+            links.insert_records(conn, [record])
+            for link in fresh:
+                link.record_id = record.id
+            links.save_links(conn, fresh)
+            person.records.append(str(record.id))
+
     def _end(self, conn: Connection, person: Person) -> None:
         """From now on nothing is planned for these records, and no reference or merge brings them back."""
         now = self.hub.now()
@@ -182,21 +226,19 @@ class Forgetting:
     def _look_up_creates(self, person: Person) -> int:
         """A create whose answer was lost may have made an object that no link knows: looked up by its marker. Gives how
         many may still land: until they did, or cannot any more, nothing is done with."""
-        with self.hub.ledger.read() as conn:
-            open_ = [
-                one for one in outbox.unsettled(conn) if one.verb is Verb.CREATE and one.record_id in person.records
-            ]
-        waiting = 0
         step = Step("forgotten")
-        for intent in open_:
+        for intent in self._creates_under_way(person):
             connector = self.hub.connectors[intent.system]
             marker = [("marker", str(intent.marker))]
             landed = list(connector.lookup(intent.entity, marker, lane=Lane.INTERACTIVE))
             if landed or (intent.due_at is not None and intent.due_at <= self.hub.now()):
                 settle_creates(self.hub, intent.system, intent.entity, [intent], step)
-            else:
-                waiting += 1
-        return waiting
+        return len(self._creates_under_way(person))
+
+    def _creates_under_way(self, person: Person) -> list[Intent]:
+        with self.hub.ledger.read() as conn:
+            open_ = outbox.unsettled(conn)
+        return [one for one in open_ if one.verb is Verb.CREATE and one.record_id in person.records]
 
     def _objects(self, person: Person) -> dict[tuple[System, Entity], list[Link]]:
         """What is to be deleted there, tickets before their customer; what was archived lies in a bin and goes too."""

@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from sync_platform.core.records import Decision, Entity, Lane, Link, LinkState, Record, RecordId
+from sync_platform.core.records import UNSET, Decision, Entity, Json, Lane, Link, LinkState, Record, RecordId
+from sync_platform.errors import BadInput
 from sync_platform.ledger import journal, links, outbox
 from sync_platform.sync.endings import FORGOTTEN
 from sync_platform.sync.hub import Hub, Step
@@ -100,13 +101,13 @@ class _Merge:
         if any((one.tombstone or {}).get("cause") == FORGOTTEN for one in records.values()):
             # Nothing of somebody who is being forgotten becomes another's.
             return
-        kept, other = sorted((records[one] for one in owners), key=_seniority)
+        kept, other = sorted((records[one] for one in owners), key=seniority)
         theirs = links.links_of(self.conn, owners)
         there = [{one.system for one in theirs[str(r.id)] if one.state is LinkState.ACTIVE} for r in (kept, other)]
         if there[0] & there[1]:
             self._twins(link, kept, other)
         else:
-            self._absorb(target, kept, other, theirs)
+            self._absorb(link, target, kept, other, theirs)
 
     def _twins(self, link: Link, kept: Record, other: Record) -> None:
         """Merged in one system and apart in another: both live on, their match keys do not travel, a person decides."""
@@ -130,7 +131,7 @@ class _Merge:
             ],
         )
 
-    def _absorb(self, target: Link, kept: Record, other: Record, theirs: dict[str, list[Link]]) -> None:
+    def _absorb(self, lost: Link, target: Link, kept: Record, other: Record, theirs: dict[str, list[Link]]) -> None:
         """All links of one record become the other's; what it held is told by a decision."""
         moved = theirs[str(other.id)]
         for link in moved:
@@ -143,16 +144,31 @@ class _Merge:
             survivor.new_epoch()
             survivor.again = True
         links.save_links(self.conn, [*moved, *([survivor] if survivor else [])])
-        self._tell(kept, other)
+        self._tell(kept, other, self._never_judged(lost))
         self._end(kept, other)
         if self.entity is Entity.CUSTOMER:
             self._move_tickets(kept, other)
 
-    def _tell(self, kept: Record, other: Record) -> None:
+    def _never_judged(self, lost: Link) -> dict[str, Json]:
+        """What the one who was merged away showed and nobody judged before: told with the merge, or never."""
+        lexicon = self.hub.lexicon(lost.system, self.entity)
+        out: dict[str, Json] = {}
+        for name, mapping in self.hub.maps(self.entity)[lost.system].items():
+            cell = lost.cells.get(name)
+            if cell is None or cell.unread or cell.base is not UNSET:
+                continue
+            try:
+                value = mapping.get(cell.shadow, None, lexicon)
+            except BadInput:
+                continue
+            if value is not UNSET:
+                out[name] = value
+        return out
+
+    def _tell(self, kept: Record, other: Record, further: dict[str, Json]) -> None:
+        held = further | other.fields
         number = journal.next_decision(self.conn)
-        told = Decision(
-            kept.id, self.entity, "*", {"merged": str(other.id)}, "merge", number, None, (), other.fields, "merge"
-        )
+        told = Decision(kept.id, self.entity, "*", {"merged": str(other.id)}, "merge", number, None, (), held, "merge")
         self._decide([told])
 
     def _decide(self, decisions: Sequence[Decision]) -> None:
@@ -220,6 +236,10 @@ class _Merge:
         links.mark_awaiting(self.conn, [f"{link.system}:{link.external_id}" for link in waiting])
 
 
-def _seniority(record: Record) -> tuple[Any, ...]:
-    """Which of two records lives on: one that is sure of itself, was judged, is older; then the order of ids."""
-    return (record.twin, not record.settled, record.born_at.isoformat() if record.born_at else "", str(record.id))
+def seniority(record: Record) -> tuple[Any, ...]:
+    """Which of two records lives on: one that has not ended, is sure of itself, was judged, is older; then ids.
+
+    A record that was ended by somebody's delete must not take a living one with it.
+    """
+    age = record.born_at.isoformat() if record.born_at else ""
+    return (bool(record.tombstone), record.twin, not record.settled, age, str(record.id))

@@ -14,7 +14,6 @@ from sync_platform.ledger import directory
 from sync_platform.ledger.database import Ledger
 from sync_platform.ledger.lease import Lease
 from sync_platform.settings import Settings
-from sync_platform.sync.cycle import load_policy
 from sync_platform.sync.hub import Hub
 
 WAIT_S = 30.0
@@ -23,6 +22,9 @@ WAIT_S = 30.0
 @contextmanager
 def at_desk(settings: Settings, *, alone: bool = False, policy: Policy | None = None) -> Iterator[Hub]:
     """A hub that can call nobody. With `alone` no cycle runs meanwhile. Raises NotSetUp, AnotherCycleRuns."""
+    # A cycle carries out plans that were drawn up here, so it comes after this module.
+    from sync_platform.sync.cycle import load_policy
+
     run = f"desk-{uuid.uuid4().hex[:24]}"
     ledger = Ledger.open(settings.ledger_url, migrate=False)
     try:

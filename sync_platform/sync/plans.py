@@ -28,6 +28,8 @@ from sync_platform.sync.hub import Hub
 
 PLAN = PlanRow.__table__  # type: ignore[attr-defined]
 ITEMS_SHOWN = 1000
+# The verb of an item that moves a link in the ledger: no call, and nothing written anywhere.
+LINKS = "link"
 # Calls a second that an ordinary account allows: Gorgias 40 in 20 s [doc], HubSpot 100 in 10 s [doc].
 CALLS_PER_S = {System.GORGIAS: 2.0, System.HUBSPOT: 10.0, System.ERP: 50.0}
 
@@ -94,7 +96,7 @@ def open_plan(
         "plan": name or uuid.uuid4().hex,
         "source": source,
         "reason": reason,
-        "would_write": len(items),
+        "would_write": sum(item.verb != LINKS for item in items),
         "calls": calls,
         "seconds_estimated": seconds,
         "counts": [{"system": s, "verb": v, "field": f, "count": n} for (s, v, f), n in sorted(counts.items())],
@@ -127,7 +129,7 @@ def _shown(item: Item) -> dict[str, Any]:
 def estimate(items: Sequence[Item]) -> tuple[dict[str, int], int]:
     """Calls by system, and seconds at an ordinary account's limits."""
     kinds: dict[str, dict[str, dict[str, int]]] = {str(s): {"create": {}, "update": {}} for s in SYSTEMS}
-    for item in items:
+    for item in (one for one in items if one.verb != LINKS):
         of = kinds[item.system]["create" if item.verb == Verb.CREATE else "update"]
         of[item.entity] = of.get(item.entity, 0) + 1
     calls = {
@@ -141,7 +143,12 @@ def waiting(conn: Connection) -> list[dict[str, Any]]:
     rows = conn.execute(select(PLAN).where(PLAN.c.state == "open", PLAN.c.source.in_(sorted(CARRIERS))))
     ordered = sorted(rows, key=lambda row: (row.at, row.id))
     return [
-        {"plan": row.id, "source": row.source, "would_write": len(row.items or ()), "reason": row.summary["reason"]}
+        {
+            "plan": row.id,
+            "source": row.source,
+            "would_write": row.summary["would_write"],
+            "reason": row.summary["reason"],
+        }
         for row in ordered
     ]
 

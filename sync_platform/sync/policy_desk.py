@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,10 @@ from sync_platform.core.policy import Policy, explain, parse
 from sync_platform.core.policy_nodes import PolicyWrong
 from sync_platform.errors import Misconfigured
 from sync_platform.settings import Settings
+from sync_platform.sync import policy_plan
+from sync_platform.sync.cycle import load_policy
+from sync_platform.sync.hub import Progress
+from sync_platform.sync.offline import at_desk
 from sync_platform.sync.own_rules import bound
 
 SHIPPED = "policy.yaml"
@@ -42,6 +47,20 @@ def words(settings: Settings, file: Path | None = None) -> dict[str, Any]:
     """The `policy explain` object: what a policy means, line by line. Raises Misconfigured."""
     policy = read_policy(file or settings.policy_file)
     return {"policy": policy.hash, "words": explain(policy).splitlines()}
+
+
+def plan(
+    settings: Settings,
+    file: Path,
+    *,
+    who: str,
+    why: str | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> dict[str, Any]:
+    """Open a plan of what a policy would write, were it in force; the `policy plan` object. Raises Misconfigured."""
+    with at_desk(settings, policy=read_policy(file)) as hub:
+        hub.progress = progress or hub.progress
+        return policy_plan.draft(hub, load_policy(settings), who=who, why=why)
 
 
 def _text(path: Path | None) -> tuple[str, str]:

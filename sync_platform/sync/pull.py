@@ -346,8 +346,8 @@ def fetch(hub: Hub, system: System, entity: Entity, ids: Sequence[str], judge: J
         rows = vanished.traced(hub, connector, entity, list(connector.fetch(entity, chunk, lane=lane)))
         count += len(rows)
         with hub.ledger.begin() as conn:
-            take(hub, conn, system, rows, judge, begun=begun)
-            _answered(conn, system, entity, chunk, began_at)
+            taken = take(hub, conn, system, rows, judge, begun=begun)
+            _answered(conn, system, entity, [one for one in chunk if one not in taken.open], began_at)
     return count
 
 
@@ -588,7 +588,7 @@ def _order(link: Link, row: Row, differs: bool, begun: int | None) -> str:
     """take, later (an own write is unsettled), ignore (older than what we know), hint (read by id)."""
     if link.unsettled:
         return "later" if differs else "ignore"
-    if begun is not None and row.channel is Channel.BY_ID:
+    if begun is not None and row.channel in (Channel.BY_ID, Channel.SWEEP):
         return "take" if begun >= link.fence else "later"
     if row.version is not None and link.version is not None:
         return "take" if row.version > link.version or (row.version == link.version and not differs) else "ignore"

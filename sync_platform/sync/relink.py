@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from sync_platform.core.merge import Scene, merge
-from sync_platform.core.plan import Facts, plan
+from sync_platform.core.plan import Facts, Planned, plan
 from sync_platform.core.records import (
     ENTITIES,
     SYSTEMS,
@@ -252,6 +252,12 @@ def _told(hub: Hub, conn: Connection, moves: Sequence[Move]) -> dict[str, Any]:
 
 
 def _rehearsed(hub: Hub, conn: Connection, target: Record, moves: Sequence[Move]) -> tuple[list[str], list[str]]:
+    decided, planned = rehearsal(hub, conn, target, moves)
+    return decided, [f"{write.system}.{name}" for write in planned.writes for name in write.values]
+
+
+def rehearsal(hub: Hub, conn: Connection, target: Record, moves: Sequence[Move]) -> tuple[list[str], Planned]:
+    """Fields that would be decided, and writes that would be owed, were these links its own already."""
     record = copy.deepcopy(target)
     own = [] if moves[0].fresh else _active(conn, record)
     moved = [_met_anew(copy.deepcopy(move.link), record.id) for move in moves]
@@ -264,8 +270,7 @@ def _rehearsed(hub: Hub, conn: Connection, target: Record, moves: Sequence[Move]
     number = journal.next_decision(conn)
     scene = Scene(record, [*own, *moved], hub.policy.entities[entity], hub.maps(entity), lexicons, number)
     decided = [one.field for one in merge(scene).decisions if one.field != "*"]
-    planned = plan(scene, Facts(ever_linked=set(SYSTEMS)))
-    return decided, [f"{write.system}.{name}" for write in planned.writes for name in write.values]
+    return decided, plan(scene, Facts(ever_linked=set(SYSTEMS)))
 
 
 def _met_anew(one: Link, record_id: RecordId) -> Link:
@@ -382,3 +387,21 @@ def _no_longer_asked(hub: Hub, conn: Connection, one: str, other: str | None, st
         left = [] if other is None else [claim for claim in row.claims or [] if claim["record"] not in partner]
         if len(left) != len(row.claims or []) or other is None:
             asks.end_review(conn, row.id, left, state, hub.now())
+    if other is not None and state == "resolved":
+        _no_twin_any_more(conn, one, other)
+
+
+def _no_twin_any_more(conn: Connection, one: str, other: str) -> None:
+    """What tells two people apart travels again once the two are one."""
+    kept = _record(conn, one)
+    if kept.twin and not twin_still(conn, kept, other):
+        kept.twin = False
+        links.save_records(conn, [kept], dirty={one: True})
+
+
+def twin_still(conn: Connection, record: Record, other: str) -> bool:
+    """Whether a record, once it and another are one, still shares a key with a third that may be somebody else."""
+    rows = asks.identity_reviews(conn, [str(record.id)])
+    asked = any(claim["record"] != other for row in rows for claim in row.claims or ())
+    apart = asks.told_apart(conn, [str(record.id)]).get(str(record.id), set()) - {other}
+    return record.twin and (asked or bool(apart))

@@ -14,9 +14,10 @@ from sync_platform.ledger.budget import readings_of
 from sync_platform.ledger.database import Ledger
 from sync_platform.ledger.lease import Holder, holder
 from sync_platform.ledger.links import LINK, RECORD
+from sync_platform.ledger.retention import checkpoint
 from sync_platform.ledger.tables import CursorRow, InboxRow, RunRow
 from sync_platform.settings import Settings
-from sync_platform.sync import plans
+from sync_platform.sync import audit, plans
 from sync_platform.sync.cycle import utc, writes_allowed
 
 CURSOR = CursorRow.__table__  # type: ignore[attr-defined]
@@ -48,7 +49,9 @@ def status(settings: Settings) -> dict[str, Any]:
                 "plans": plans.waiting(conn),
                 "paused": _paused(conn),
                 "last_run": _last_run(conn),
+                "pruned": (point := checkpoint(conn)) and point.dump(),
             }
+            audited = audit.standing(conn, now)
         held = holder(ledger)
         sandbox = all(flag for _, flag in stamped.values()) if stamped else settings.target == "sandbox"
         return {
@@ -59,6 +62,7 @@ def status(settings: Settings) -> dict[str, Any]:
                     "account": stamped.get(str(system), ("", False))[0],
                     "lag_s": _lag(polled.get(str(system)), now),
                     "budget": _budget(ledger, system),
+                    "audit": audited[str(system)],
                 }
                 for system in SYSTEMS
             },
@@ -95,7 +99,12 @@ def _paused(conn: Any) -> dict[str, Any] | None:
 
 
 def _last_run(conn: Any) -> dict[str, Any] | None:
-    row = conn.execute(select(RUN).where(RUN.c.ended_at.is_not(None)).order_by(RUN.c.ended_at.desc()).limit(1)).first()
+    row = conn.execute(
+        select(RUN)
+        .where(RUN.c.ended_at.is_not(None), RUN.c.kind != audit.KIND)
+        .order_by(RUN.c.ended_at.desc())
+        .limit(1)
+    ).first()
     if row is None:
         return None
     return {

@@ -106,7 +106,7 @@ def _items(hub: Hub, conn: Connection, rows: Sequence[Any]) -> tuple[list[Item],
     items: list[Item] = []
     skipped: list[Refusal] = []
     for chunk in in_chunks(sorted(fields), CHUNK):
-        for scene in _scenes(hub, conn, chunk).values():
+        for scene in scenes_of(hub, conn, chunk).values():
             _items_of(scene, fields[str(scene.record.id)], items, skipped)
     return items, skipped
 
@@ -175,7 +175,8 @@ def _image(scene: Scene, link: Link, name: str, value: Json) -> Json:
     return scene.put(link, name, value)
 
 
-def _scenes(hub: Hub, conn: Connection, record_ids: Sequence[str]) -> dict[str, Scene]:
+def scenes_of(hub: Hub, conn: Connection, record_ids: Sequence[str]) -> dict[str, Scene]:
+    """Records with their active links, as the hub's policy sees them."""
     records = links.records_by_id(conn, record_ids)
     found = links.links_of(conn, sorted(records))
     active = {key: [link for link in of if link.state is LinkState.ACTIVE] for key, of in found.items()}
@@ -203,7 +204,7 @@ def carry(hub: Hub, conn: Connection, plan: str, items: Sequence[Item]) -> list[
     refused: list[Refusal] = []
     for chunk in in_chunks(sorted(by_record), CHUNK):
         number = journal.next_decision(conn)
-        scenes = _scenes(hub, conn, chunk)
+        scenes = scenes_of(hub, conn, chunk)
         passes: list[holds.Item] = []
         for record_id in chunk:
             scene = scenes.get(record_id)
@@ -217,9 +218,9 @@ def carry(hub: Hub, conn: Connection, plan: str, items: Sequence[Item]) -> list[
                 if reason is not None:
                     refused.append(Refusal(record_id, name, reason))
                 else:
-                    passes += [_pass(plan, item, name) for item in of]
+                    passes += [pass_of(plan, item, name) for item in of]
             number = scene.next_number
-        _store(hub, conn, scenes, passes)
+        store(hub, conn, scenes, passes)
     return refused
 
 
@@ -246,12 +247,14 @@ def _restore(conn: Connection, scene: Scene, name: str, items: Sequence[Item]) -
     return None
 
 
-def _pass(plan: str, item: Item, name: str) -> holds.Item:
+def pass_of(plan: str, item: Item, name: str) -> holds.Item:
+    """What lets exactly this payload of an approved plan through the brake."""
     key = Key(INTENTS, item.system, item.entity, item.verb, name)
     return holds.Item(key, item.record, 0, item.payload[name], item.pre[name], holds.APPROVED, plan=plan)
 
 
-def _store(hub: Hub, conn: Connection, scenes: Mapping[str, Scene], passes: Sequence[holds.Item]) -> None:
+def store(hub: Hub, conn: Connection, scenes: Mapping[str, Scene], passes: Sequence[holds.Item]) -> None:
+    """Keep what was decided, and what may pass; the records are judged in this cycle."""
     now = hub.now()
     decisions = [one for scene in scenes.values() for one in scene.out.decisions]
     journal.add_decisions(conn, decisions, policy=hub.policy.hash, at=now, run=hub.run)

@@ -13,6 +13,7 @@ from sync_platform.ledger import links
 from sync_platform.ledger.database import Ledger
 from sync_platform.ledger.journal import DECISION, OBSERVATION
 from sync_platform.ledger.outbox import INTENT
+from sync_platform.ledger.retention import checkpoint
 from sync_platform.settings import Settings
 from sync_platform.sync.cycle import utc
 from sync_platform.sync.names import find
@@ -69,6 +70,7 @@ def _story(conn: Connection, record_id: str, name: str, value: Any, number: int)
             if link.state is LinkState.ACTIVE and name in link.cells and not link.cells[name].unread
         },
         "history": _history(conn, record_id, name),
+        "pruned_before": point.before if (point := checkpoint(conn)) else None,
     }
 
 

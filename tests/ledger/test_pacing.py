@@ -142,7 +142,7 @@ def test_lower_lanes_leave_a_part_of_a_large_capacity():
         while (grant := take([bucket], 0.0, START, lane, patient=False, wait_max_s=60)).granted and not grant.wait_s:
             count += 1
         left[lane] = pace(4000, 20.0, 0.0).capacity - count
-    assert left == {Lane.INTERACTIVE: 0, Lane.DELTA: 3, Lane.REPAIR: 9, Lane.BACKFILL: 15}
+    assert left == {Lane.INTERACTIVE: 0, Lane.DELTA: 3, Lane.REPAIR: 9, Lane.BACKFILL: 15, Lane.AUDIT: 21}
 
 
 def test_who_waited_for_a_window_goes_as_if_interactive():

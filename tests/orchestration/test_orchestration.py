@@ -15,7 +15,7 @@ from sync_platform.definitions import defs
 from sync_platform.errors import AnotherCycleRuns, WrongAccount
 from sync_platform.ledger import accounts
 from sync_platform.ledger.database import Ledger
-from sync_platform.orchestration import resources, triggers
+from sync_platform.orchestration import resources, triggers, upkeep
 from sync_platform.orchestration.assets import all_assets
 from sync_platform.settings import environment_names
 from sync_platform.sync.hub import Progress, Step
@@ -30,6 +30,7 @@ KEYS = {
     "push": "written/gorgias_customers written/gorgias_tickets written/hubspot_contacts written/hubspot_tickets "
     "written/erp_customers written/erp_tickets",
     "cycle": "cycle/outcome",
+    "audit": "audit/equality",
 }
 
 
@@ -205,7 +206,7 @@ def test_every_step_is_examined():
     wanted = {(key, "complete") for key in (KEYS["pull"] + " " + KEYS["push"]).split()}
     wanted |= {(key, "nothing_parked") for key in KEYS["push"].split()}
     wanted |= {(key, name) for key in KEYS["reconcile"].split() for name in ("agreement", "no_doubles")}
-    wanted |= {("cycle/outcome", "budget"), ("cycle/outcome", "lag")}
+    wanted |= {("cycle/outcome", "budget"), ("cycle/outcome", "lag"), ("audit/equality", "equality")}
     assert found == wanted
 
 
@@ -216,17 +217,20 @@ def test_no_check_stops_anybody():
 
 def test_jobs_triggers_and_resources_have_their_names():
     repository = defs.get_repository_def()
-    assert {"sync", "plan"} <= {job.name for job in repository.get_all_jobs()}
+    assert {"sync", "plan", "approve", "audit", "prune"} <= {job.name for job in repository.get_all_jobs()}
     assert {sensor.name for sensor in repository.sensor_defs} == {"news", "run_failed"}
-    (nightly,) = repository.schedule_defs
-    assert (nightly.name, nightly.cron_schedule, nightly.execution_timezone) == ("nightly_full", "0 2 * * *", "UTC")
+    assert {(one.name, one.cron_schedule, one.execution_timezone) for one in repository.schedule_defs} == {
+        ("nightly_full", "0 2 * * *", "UTC"),
+        ("nightly_prune", "30 3 * * *", "UTC"),
+        ("audit_sweep", "*/15 * * * *", "UTC"),
+    }
     assert set(repository.get_top_level_resources()) == {"gorgias", "hubspot", "erp", "ledger", "cycle"}
 
 
 def test_the_triggers_run_by_default_and_all_steps_share_one_process():
     repository = defs.get_repository_def()
     assert all(sensor.default_status == dg.DefaultSensorStatus.RUNNING for sensor in repository.sensor_defs)
-    assert repository.schedule_defs[0].default_status == dg.DefaultScheduleStatus.RUNNING
+    assert {one.default_status for one in repository.schedule_defs} == {dg.DefaultScheduleStatus.RUNNING}
     assert defs.resolve_job_def("sync").executor_def.name == "in_process"
 
 
@@ -245,7 +249,7 @@ def test_a_run_shares_one_cycle_and_ends_it_once(instance):
     assert cycle.asked[-1] == "finish"
     assert len(cycle.asked) == 6 + 2 + 6 + 1
     assert set(materializations(result)) == {
-        key for group, keys in KEYS.items() if group != "systems" for key in keys.split()
+        key for group, keys in KEYS.items() if group not in ("systems", "audit") for key in keys.split()
     }
 
 
@@ -349,10 +353,68 @@ def test_full_and_only_reach_the_cycle_from_the_launch_pad(instance, monkeypatch
 
 
 def test_the_nightly_run_lists_everything_again():
-    (nightly,) = defs.get_repository_def().schedule_defs
+    (nightly,) = [one for one in defs.get_repository_def().schedule_defs if one.name == "nightly_full"]
     with dg.build_schedule_context() as context:
         (request,) = nightly.evaluate_tick(context).run_requests
     assert request.run_config["resources"]["cycle"]["config"] == {"full": True}
+
+
+def audited(instance, monkeypatch, outcome):
+    """The job `audit` with what the audit says (or raises)."""
+
+    def run_audit(settings, *, run):
+        assert run
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr("sync_platform.sync.audit.run_audit", run_audit)
+    return defs.resolve_job_def("audit").execute_in_process(instance=instance, raise_on_error=False)
+
+
+def found_by_audit(differ):
+    one = {"fields_compared": 90, "fields_differ": 0, "never_compared": 4, "oldest_comparison_s": 60.5, "calls": 3}
+    return {
+        "fields_compared": 270,
+        "fields_differ": differ,
+        "complete": False,
+        "outcome": "ok",
+        "systems": {"gorgias": one, "hubspot": {**one, "fields_differ": differ}, "erp": one},
+        "errors": [],
+    }
+
+
+@pytest.mark.parametrize("differ", [0, 2])
+def test_the_audit_shows_fields_compared_differing_and_the_oldest_comparison(instance, monkeypatch, differ):
+    result = audited(instance, monkeypatch, found_by_audit(differ))
+    assert result.success
+    found = checks(result)["audit/equality", "equality"]
+    assert found.passed == (differ == 0)
+    shown = {name: value.value for name, value in found.metadata.items()}
+    assert (shown["fields_compared_hubspot"], shown["fields_differ_hubspot"]) == (90, differ)
+    assert shown["oldest_comparison_s_erp"] == 60.5
+    metadata = materializations(result)["audit/equality"].metadata
+    assert (metadata["fields_compared"].value, metadata["oldest_comparison_s"].value) == (270, 60.5)
+
+
+def test_an_audit_gives_way_to_a_cycle_at_work(instance, monkeypatch):
+    result = audited(instance, monkeypatch, AnotherCycleRuns("somebody is at work"))
+    assert result.success
+    assert materializations(result)["audit/equality"].metadata["outcome"].value == "skipped"
+
+
+def test_an_audit_that_fails_never_shows_words_of_strangers(instance, monkeypatch):
+    result = audited(instance, monkeypatch, RuntimeError(CANARY))
+    assert not result.success
+    assert CANARY not in said(instance, result.run_id)
+
+
+def test_dagsters_old_runs_go_but_the_last_of_each_job(instance):
+    jobs = [defs.resolve_job_def(name) for name in ("plan", "plan", "plan", "prune")]
+    runs = [job.execute_in_process(instance=instance, raise_on_error=False).run_id for job in jobs]
+    assert upkeep.delete_runs(instance, keep_days=1) == 0, "they are not old yet"
+    assert upkeep.delete_runs(instance, keep_days=0) == 2
+    assert {run.run_id for run in instance.get_runs()} == set(runs[2:])
 
 
 def test_a_ledger_that_is_not_set_up_is_told_with_its_remedy(instance):

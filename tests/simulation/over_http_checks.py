@@ -67,14 +67,7 @@ def _is_apart(apart: set[tuple[str, str]], whose: str, field: str) -> bool:
 
 def _agreement(world: HttpWorld, groups: Groups, apart: set[tuple[str, str]]) -> None:
     """All sides show the same of everybody, nobody is missing or there twice (I1, I9)."""
-    with_ticket = {
-        rows.whose(system, Entity.CUSTOMER, dict(world.living(system, Entity.CUSTOMER))[customer])
-        for (entity, _), group in groups.items()
-        if entity is Entity.TICKET
-        for system, found in group.items()
-        for _, row in found
-        if (customer := rows.customer_of(system, row))
-    }
+    with_ticket = _with_ticket(world)
     for (entity, whose), group in groups.items():
         if not whose:
             world.broken("I9", f"a {entity} of nobody stands in {sorted(group)}")
@@ -82,13 +75,25 @@ def _agreement(world: HttpWorld, groups: Groups, apart: set[tuple[str, str]]) ->
         for system in SYSTEMS:
             count = len(group.get(system, []))
             world.evaluated["I9"] += 1
-            if count > 1:
+            if count > 1 and whose not in world.ended:
                 world.broken("I9", f"{whose} stands {count} times in {system}")
             needed = entity is Entity.TICKET or system is not System.GORGIAS or whose in with_ticket
-            if needed and not count and not _is_apart(apart, whose, "*"):
+            if needed and not count and whose not in world.ended and not _is_apart(apart, whose, "*"):
                 world.broken("I1", f"{whose} is missing in {system}")
         for name in people.FIELDS[entity]:
             _equal(world, whose, name, entity, group, apart)
+
+
+def _with_ticket(world: HttpWorld) -> set[str]:
+    """Whose customers some ticket names."""
+    out = set()
+    for system in SYSTEMS:
+        customers = dict(world.living(system, Entity.CUSTOMER))
+        for _, row in world.living(system, Entity.TICKET):
+            customer = customers.get(rows.customer_of(system, row))
+            if customer is not None:
+                out.add(rows.whose(system, Entity.CUSTOMER, customer))
+    return out
 
 
 def _equal(world: HttpWorld, whose: str, name: str, entity: Entity, group: Any, apart: set[tuple[str, str]]) -> None:
@@ -127,7 +132,7 @@ def _lone_edits(world: HttpWorld, groups: Groups, apart: set[tuple[str, str]]) -
         last = found[-1]
         may_write = name not in ("credit", "orders") or last.system is System.ERP
         alone = len({edit.system for edit in found}) == 1
-        if not alone or not may_write or whose not in world.known or _is_apart(apart, whose, name):
+        if whose not in world.known - world.ended or not alone or not may_write or _is_apart(apart, whose, name):
             continue
         if last.meaning is None and name != "note":
             continue
@@ -165,7 +170,7 @@ def _was_shown(world: HttpWorld, edit: Typed) -> bool:
 def _typed_is_decided(world: HttpWorld) -> None:
     """Each value that a person typed and an observation showed is in a decision, in whatever part (I3)."""
     for edit in world.edits:
-        if edit.epoch != world.epoch or edit.whose not in world.known or edit.meaning is None:
+        if edit.epoch != world.epoch or edit.whose not in world.known - world.ended or edit.meaning is None:
             continue
         if edit.field == "tags" or not _was_shown(world, edit):
             continue

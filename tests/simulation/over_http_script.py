@@ -7,6 +7,7 @@ Beside those steps there are `["disturb", plan]` and `["calm"]` (fault plans of 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 from sync_platform.core.records import ENTITIES, SYSTEMS
@@ -32,6 +33,19 @@ WEIGHTS = {
     "disturb": 5,
     "calm": 4,
 }
+# In stories in which objects come to an end: these as well, under the settings that say how a vendor shows it.
+ENDS = {"delete": 4, "merge": 4}
+SHOWN_AT_ENDS = (
+    "gorgias.deleted_customer_tickets",
+    "gorgias.merge_bumps_tickets",
+    "gorgias.merge_moves_updated",
+    "gorgias.merged_event_object",
+    "gorgias.merged_get",
+    "gorgias.merged_location",
+    "hubspot.batch_merged_away",
+    "hubspot.merge_id",
+    "hubspot.search_merged_away",
+)
 # Plans of disturbance: the ready-made ones and each kind alone, so that every kind comes often enough.
 PLANS: dict[str, Any] = {
     **{one["name"]: {"preset": one["name"]} for one in presets() if one["name"] != "slow-network"},
@@ -99,9 +113,9 @@ def met() -> list[tuple[str, Any]]:
     return out
 
 
-def dealt(seeds: int) -> list[list[tuple[str, Any]]]:
-    """The settings of `met()` for each of so many stories; no story has one switch twice."""
-    deck = met()
+def dealt(seeds: int, deck: list[tuple[str, Any]]) -> list[list[tuple[str, Any]]]:
+    """These settings for each of so many stories; no story has one switch twice."""
+    deck = list(deck)
     random.Random(0).shuffle(deck)
     hands: list[list[tuple[str, Any]]] = [[] for _ in range(seeds)]
     for name, value in deck:
@@ -110,7 +124,7 @@ def dealt(seeds: int) -> list[list[tuple[str, Any]]]:
     return hands
 
 
-def draw(seed: int, steps: int, hand: list[tuple[str, Any]]) -> list[Step]:
+def draw(seed: int, steps: int, hand: list[tuple[str, Any]], *, ends: bool = False) -> list[Step]:
     """The story of a seed: people, most of its switches, a quiet beginning, the steps, a quiet end."""
     rng = random.Random(seed)
     out: list[Step] = []
@@ -121,9 +135,10 @@ def draw(seed: int, steps: int, hand: list[tuple[str, Any]]) -> list[Step]:
     out += [["switch", name, value] for name, value in hand if (name, value) not in later]
     if rng.random() < 0.5:
         out.append(["quiet"])
+    kinds = {**WEIGHTS, **(ENDS if ends else {})}
     turns: list[Step] = []
     while len(turns) < steps:
-        kind = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        kind = rng.choices(list(kinds), list(kinds.values()))[0]
         turns += _knot(rng, kind, len(turns)) if kind in ("race", "birth") else [_one(rng, kind, len(turns))]
     turns = [*turns[: steps // 2], ["quiet"], *turns[steps // 2 : steps]]
     for name, value in later:
@@ -155,12 +170,13 @@ def _one(rng: random.Random, kind: str, turn: int) -> Step:
         return [kind, system, entity, big % 5, rng.randrange(60), 100 + turn * 7 + big % 7]
     if kind in ("pull", "push", "sweep"):
         return [kind, system, entity]
-    if kind == "reconcile":
-        return [kind, entity]
-    if kind == "fault":
-        return [kind, rng.choice(DEATHS), rng.choice((0, 0, 1, 2, 3, 5, 8))]
-    if kind == "wait":
-        return [kind, rng.choice((1, 5, 31, 70, 130, 400))]
-    if kind == "ticket":
-        return [kind, system, big, 1000 + turn]
-    return [kind, rng.choice(list(PLANS)), big] if kind == "disturb" else [kind]
+    made: dict[str, Callable[[], list[Any]]] = {
+        "reconcile": lambda: [entity],
+        "fault": lambda: [rng.choice(DEATHS), rng.choice((0, 0, 1, 2, 3, 5, 8))],
+        "wait": lambda: [rng.choice((1, 5, 31, 70, 130, 400))],
+        "ticket": lambda: [system, big, 1000 + turn],
+        "delete": lambda: [system, entity, big],
+        "merge": lambda: [rng.choice(("gorgias", "hubspot")), big, big // 7],
+        "disturb": lambda: [rng.choice(list(PLANS)), big],
+    }
+    return [kind, *made[kind]()] if kind in made else [kind]

@@ -35,6 +35,7 @@ from tests.sync.desk import Desk
 ROUND_S = 31
 ROUNDS_MAX = 14
 TAKEN_OVER_S = 20
+LISTED_S = 3700  # what was deleted is listed hourly where no feed tells of it
 MOVING_S = 600  # the Retry-After of an account that is moved
 
 
@@ -76,6 +77,9 @@ class HttpWorld:
     epoch: int = 0
     edits: list[Typed] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
+    # Who lost an object by a person's delete or merge, and the tickets of theirs.
+    ended: set[str] = field(default_factory=set)
+    ends_to_list: bool = False
     events: Counter[str] = field(default_factory=Counter)
     evaluated: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
@@ -359,6 +363,40 @@ class HttpWorld:
             Typed(self.epoch, side, kind, external_id, whose, name, attributes, typed.meaning, last),
         )
 
+    def on_delete(self, system: str, entity: str, which: int) -> None:
+        """A person deletes an object."""
+        side, kind = System(system), Entity(entity)
+        there = self.living(side, kind)
+        if there:
+            external_id, row = there[which % len(there)]
+            self._ends(rows.whose(side, kind, row))
+            body = {"system": system, "kind": rows.KINDS[side, kind], "id": external_id, "delete": True}
+            self.desk.call("POST", "/edit", body)
+            self.events["delete"] += 1
+
+    def on_merge(self, system: str, which: int, into: int) -> None:
+        """A person merges one customer into another."""
+        side = System(system)
+        there = self.living(side, Entity.CUSTOMER)
+        if len(there) < 2 or which % len(there) == into % len(there):
+            return
+        (lost, _), (kept, _) = there[which % len(there)], there[into % len(there)]
+        for place in (which, into):
+            self._ends(rows.whose(side, Entity.CUSTOMER, there[place % len(there)][1]))
+        kind = rows.KINDS[side, Entity.CUSTOMER]
+        self.desk.call("POST", "/merge", {"system": system, "kind": kind, "from": lost, "into": kept})
+        self.events["merge"] += 1
+
+    def _ends(self, whose: str) -> None:
+        self.ended.add(whose)
+        self.ends_to_list = True
+        for system in SYSTEMS:
+            customers = dict(self.living(system, Entity.CUSTOMER))
+            for _, ticket in self.living(system, Entity.TICKET):
+                customer = customers.get(rows.customer_of(system, ticket))
+                if customer is not None and rows.whose(system, Entity.CUSTOMER, customer) == whose:
+                    self.ended.add(rows.whose(system, Entity.TICKET, ticket))
+
     def _put(self, system: System, entity: Entity, external_id: str | None, values: Mapping[str, Json]) -> Any:
         """POST /edit; None where the system refuses it from a person, too."""
         body = {"system": system, "kind": rows.KINDS[system, entity], "id": external_id, "set": dict(values)}
@@ -386,6 +424,11 @@ class HttpWorld:
         if self.told_to_wait:
             self.wait(MOVING_S)
             self.told_to_wait = False
+        if self.ends_to_list:
+            # HubSpot stamps no ticket whose contact was deleted: a full read alone shows that it has none any more.
+            self.wait(LISTED_S)
+            self.round(full=True)
+            self.ends_to_list = False
         summary: dict[str, Any] = {}
         for _ in range(ROUNDS_MAX):
             before = self.counts()

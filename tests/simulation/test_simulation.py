@@ -13,7 +13,7 @@ from sync_platform.simulation.script import as_test, draw, shorten
 
 BEGINNING = [["person", 1, ["gorgias"], ["gorgias"]], ["quiet"]]
 # Stories that every plant gets before it counts as overlooked.
-PLANT_SEEDS = 25
+PLANT_SEEDS = 60
 PLANT_STEPS = 50
 
 

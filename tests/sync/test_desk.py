@@ -260,6 +260,11 @@ def test_two_records_that_are_one_are_joined_after_a_preview(world):
     assert at.review(world.settings, waiting["id"])["state"] == "resolved"
     assert before == {system: len(world.entity(system, "customer")) for system in before}
     assert world.row("erp", "customer", erp)["full_name"] == "Robin Quill"
+    emails = (
+        world.row("hubspot", "customer", hubspot)["properties"]["email"],
+        world.row("erp", "customer", erp)["email"],
+    )
+    assert emails == ("rq4001@example.com",) * 2, "what told two people apart travels again"
 
 
 def test_two_records_that_are_two_are_asked_about_once(world):

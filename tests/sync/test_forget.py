@@ -13,7 +13,7 @@ from sync_platform.core.records import System
 from sync_platform.errors import Misconfigured
 from sync_platform.ledger.database import Ledger
 from sync_platform.settings import Settings
-from sync_platform.sync import keep_out
+from sync_platform.sync import keep_out, pull
 from sync_platform.sync.forget import Forgetting, forget
 from tests.sync.memory_desk import CUSTOMER, FORMS, TICKET, E, G, H, MemoryDesk, policy_with
 
@@ -259,3 +259,55 @@ def test_a_create_that_may_still_land_is_waited_for(tmp_path):
     found = forgotten(desk)
     assert found["done"]
     assert desk.live(H) == {}
+
+
+def test_an_object_that_was_typed_in_since_the_last_read_goes_too(tmp_path):
+    desk = Remembering(tmp_path)
+    desk.person(*ADA, E)
+    desk.cycles()
+    desk.systems[G].put(CUSTOMER, FORMS[G]("Ada B", ADA[1]))
+    desk.systems[H].remove(CUSTOMER, next(iter(desk.live(H))))
+    desk.systems[H].put(CUSTOMER, FORMS[H](*ADA))
+    found = forgotten(desk)
+    assert found["done"]
+    assert found["mentions_left"] == 0
+    assert desk.live(G) == desk.live(H) == desk.live(E) == {}
+    desk.sql("VACUUM")
+    assert ADA[1].encode() not in bytes_of(tmp_path)
+
+
+def test_the_object_of_somebody_else_who_also_has_the_address_stays(tmp_path):
+    desk = Remembering(tmp_path)
+    desk.person(*ADA)
+    bea = desk.person(*BEA)
+    desk.cycles()
+    desk.systems[E].edit(CUSTOMER, bea[E], {"email_2": ADA[1]})
+    assert forgotten(desk)["done"]
+    assert bea[E] in desk.live(E)
+
+
+def test_a_ticket_that_was_read_before_its_customer_goes_with_them(tmp_path):
+    desk = Remembering(tmp_path)
+    ids = desk.person(*ADA, E)
+    desk.systems[E].put(TICKET, {"subject": "Where is my lamp", "customer_id": ids[E], "status": "new"})
+    ledger = Ledger.open(desk.url, migrate=False)
+    try:
+        hub = desk.hub(ledger)
+        pull.pull(hub, E, TICKET, None, full=True)
+    finally:
+        ledger.close()
+    desk.cycle()
+    assert forgotten(desk)["done"]
+    assert desk.live(E, TICKET) == {}
+    assert desk.sql("SELECT 1 FROM link") == desk.sql("SELECT 1 FROM observation") == []
+
+
+def test_tickets_of_others_stay_also_where_ids_of_tickets_and_customers_are_alike(tmp_path):
+    desk = Remembering(tmp_path)
+    ada, bea = desk.person(*ADA, E), desk.person(*BEA, E)
+    desk.systems[E].put(TICKET, {"subject": "A lamp", "customer_id": bea[E], "status": "new"})
+    desk.systems[E].put(TICKET, {"subject": "A chair", "customer_id": ada[E], "status": "new"})
+    desk.cycles()
+    assert forgotten(desk)["done"]
+    assert [one["subject"] for one in desk.live(E, TICKET).values()] == ["A lamp"]
+    assert [one["subject"] for one in desk.live(H, TICKET).values()] == ["A lamp"]

@@ -1,0 +1,87 @@
+"""Finds of the simulation about ends that stay fixed, and what its checks of ends notice."""
+
+import pytest
+
+from sync_platform.simulation.planted import PLANTS
+from sync_platform.simulation.run import play, staged
+
+EVERYWHERE = ["person", 1, ["gorgias", "erp", "hubspot"], ["gorgias"]]
+OTHER = ["person", 2, ["gorgias", "hubspot", "erp"], ["erp"]]
+
+
+def test_what_was_deleted_while_the_answer_to_its_create_was_lost_is_known_to_be_gone():
+    script = [
+        EVERYWHERE,
+        ["quiet"],
+        ["ticket", "hubspot", 0, 1007],
+        ["pull", "hubspot", "ticket"],
+        ["fault", "lost_landed", 0],
+        ["push", "erp", "ticket"],
+        ["wait", 1],
+        ["pull", "erp", "ticket"],
+        ["delete", "erp", "ticket", 1],
+        ["quiet"],
+    ]
+    assert play(script).violations == []
+
+
+def test_a_delete_waits_for_a_read_that_began_after_it_was_seen():
+    script = [
+        ["means", "delete", "delete", "delete", "never"],
+        EVERYWHERE,
+        OTHER,
+        ["quiet"],
+        ["delete", "erp", "customer", 1],
+        ["cycle"],
+        ["quiet"],
+    ]
+    found = play(script)
+    assert found.violations == []
+    assert found.evaluated["I12"]
+
+
+DELETES = ["means", "delete", "delete", "delete", "never"]
+BEGINNING = [EVERYWHERE, OTHER, ["quiet"]]
+# A short story for each fault, which is clean without it.
+STORIES = {
+    "deleted_before_the_others_were_read": [
+        DELETES, *BEGINNING, ["wait", 5], ["delete", "erp", "customer", 1], ["sweep", "erp", "customer"],
+        ["reconcile", "customer"], ["push", "hubspot", "customer"], ["quiet"],
+    ],
+    "deleted_without_a_last_look": [
+        DELETES, *BEGINNING, ["delete", "erp", "customer", 1], ["sweep", "erp", "customer"], ["wait", 5],
+        ["pull", "hubspot", "customer"], ["pull", "gorgias", "customer"], ["reconcile", "customer"],
+        ["edit", "hubspot", "customer", 1, 2, 501], ["push", "hubspot", "customer"], ["quiet"],
+    ],
+    "deletes_outrank_edits": [
+        DELETES, *BEGINNING, ["delete", "erp", "customer", 1], ["edit", "hubspot", "customer", 1, 2, 501],
+        ["wait", 5], ["cycle"], ["wait", 5], ["cycle"], ["quiet"],
+    ],
+    "gone_taken_for_missing": [*BEGINNING, ["delete", "erp", "customer", 1], ["quiet"]],
+    "restores_ignored": [
+        *BEGINNING, ["delete", "erp", "customer", 1], ["quiet"], ["wait", 5], ["restore", "erp", "customer", 0],
+        ["quiet"],
+    ],
+    "merges_taken_for_deletes": [*BEGINNING, ["merge", "hubspot", 0, 1, 0], ["quiet"]],
+    "aliases_dropped": [*BEGINNING, ["merge", "gorgias", 0, 1, 0], ["quiet"]],
+    "merges_not_followed": [
+        ["person", 1, ["gorgias"], []], ["person", 2, ["gorgias"], []], ["pull", "gorgias", "customer"], ["wait", 5],
+        ["reconcile", "customer"], ["merge", "gorgias", 0, 1, 0], ["quiet"],
+    ],
+    "the_forgotten_come_back": [*BEGINNING, ["forget", 0], ["return", 0, "hubspot"], ["quiet"]],
+    "forgotten_in_the_ledger_alone": [*BEGINNING, ["forget", 0], ["quiet"]],
+    "forgotten_with_rows_left": [*BEGINNING, ["forget", 0], ["quiet"]],
+    "absence_taken_for_a_delete": [
+        *BEGINNING, ["edit", "hubspot", "customer", 0, 2, 501], ["sweep", "hubspot", "customer"], ["wait", 5],
+        ["edit", "hubspot", "customer", 1, 2, 502], ["sweep", "hubspot", "customer"],
+        ["edit", "hubspot", "customer", 1, 3, 503], ["sweep", "hubspot", "customer"], ["quiet"],
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_fault_about_ends_is_noticed_by_a_story_that_is_clean_without_it(name):
+    with staged() as stage:
+        assert stage.play(STORIES[name]).violations == []
+        found = stage.play(STORIES[name], plant=name).violations
+    assert {one.invariant for one in found} & set(PLANTS[name].breaks), found
