@@ -41,17 +41,8 @@ CHANGEABLE: Mapping[Entity, Sequence[str]] = {
     Entity.CUSTOMER: ("name", "company", "note", "language"),
     Entity.TICKET: ("subject", "status", "priority"),
 }
-WEIGHTS = {
-    "approve": 4,
-    "drop": 2,
-    "resolve": 5,
-    "mark": 1,
-    "rule": 2,
-    "burst": 4,
-    "revert": 5,
-    "quarrel": 4,
-    "halt": 3,
-}
+WEIGHTS = {"approve": 4, "drop": 2, "resolve": 5, "mark": 1, "rule": 2, "burst": 4, "revert": 5, "quarrel": 4}
+WEIGHTS["halt"] = 3
 KNOTS = ("revert", "quarrel", "halt", "burst")
 
 
