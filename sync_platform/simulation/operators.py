@@ -485,6 +485,8 @@ def quarrel(world: World, one: str, other: str, entity: str, which: int, number:
     asked = [name for name in names if people.POLICY_FIELD.get(name, name) in world.acts.reviewable]
     field_number = names.index(asked[0] if asked else names[0])
     world.on_edit(one, entity, which, field_number, number)
+    if not world.edits:
+        return
     for turn, thing in enumerate(world.systems[System(other)].living(Entity(entity))):
         if people.whose(thing.entity, System(other), thing.now.attributes) == world.edits[-1].whose:
             world.on_edit(other, entity, turn, field_number, number + 3)
