@@ -41,17 +41,8 @@ CHANGEABLE: Mapping[Entity, Sequence[str]] = {
     Entity.CUSTOMER: ("name", "company", "note", "language"),
     Entity.TICKET: ("subject", "status", "priority"),
 }
-WEIGHTS = {
-    "approve": 4,
-    "drop": 2,
-    "resolve": 5,
-    "mark": 1,
-    "rule": 2,
-    "burst": 4,
-    "revert": 5,
-    "quarrel": 4,
-    "halt": 3,
-}
+WEIGHTS = {"approve": 4, "drop": 2, "resolve": 5, "mark": 1, "rule": 2, "burst": 4, "revert": 5, "quarrel": 4}
+WEIGHTS["halt"] = 3
 KNOTS = ("revert", "quarrel", "halt", "burst")
 
 
@@ -494,6 +485,8 @@ def quarrel(world: World, one: str, other: str, entity: str, which: int, number:
     asked = [name for name in names if people.POLICY_FIELD.get(name, name) in world.acts.reviewable]
     field_number = names.index(asked[0] if asked else names[0])
     world.on_edit(one, entity, which, field_number, number)
+    if not world.edits:
+        return
     for turn, thing in enumerate(world.systems[System(other)].living(Entity(entity))):
         if people.whose(thing.entity, System(other), thing.now.attributes) == world.edits[-1].whose:
             world.on_edit(other, entity, turn, field_number, number + 3)

@@ -1,4 +1,4 @@
-"""Planted faults about what people say, about order and about pace; each is (name, what it breaks, replacements)."""
+"""Planted faults about what people say and about order; each is (name, what it breaks, replacements)."""
 
 from __future__ import annotations
 
@@ -6,32 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, select
-
 from sync_platform.core import answers, merge
 from sync_platform.core.records import PlannedWrite
-from sync_platform.core.scene import Scene
 from sync_platform.ledger import holds, journal
-from sync_platform.ledger.journal import DECISION
-from sync_platform.simulation import orders
-from sync_platform.sync import brake, undo
+from sync_platform.sync import brake
 from sync_platform.sync.hub import Hub
 
 Make = Callable[[Any], Any]
-
-
-def _approval_for_whatever_comes(right: Any) -> Any:
-    def let(self: Any, write: PlannedWrite, *, news: bool) -> PlannedWrite | None:
-        said = {
-            item.key.field
-            for item in self.known.values()
-            if item.state == holds.APPROVED
-            and (item.record_id, item.key.system) == (str(write.record_id), str(write.system))
-        }
-        left: PlannedWrite | None = write if said & set(write.values) else right(self, write, news=news)
-        return left
-
-    return let
 
 
 def _held_with_its_neighbours(right: Any) -> Any:
@@ -51,25 +32,6 @@ def _drop_is_an_approval(right: Any) -> Any:
         return gate
 
     return load
-
-
-def _restored_whatever_happened(_right: Any) -> Any:
-    def restore(conn: Connection, scene: Scene, name: str, items: Any) -> None:
-        first = items[0].facts[name]["restores"]
-        value = conn.execute(select(DECISION.c.replaced).where(DECISION.c.id == first)).scalar_one_or_none()
-        number = scene.add(name, value, "undo", replaced=scene.record.fields.get(name), cause="undo")
-        scene.decided(name, value, number)
-        scene.record.contests.pop(name, None)
-
-    return restore
-
-
-def _writes_for_nothing(right: Any) -> Any:
-    def spend(world: Any, system: Any, kind: str) -> None:
-        if kind != "write":
-            right(world, system, kind)
-
-    return spend
 
 
 def _written_down_wrongly(right: Any) -> Any:
@@ -97,14 +59,11 @@ def _nothing(_right: Any) -> Any:
 
 
 FAULTS: tuple[tuple[str, str, tuple[Any, str, Make]], ...] = (
-    ("approval_for_whatever_comes", "I19", (brake.Gate, "_let", _approval_for_whatever_comes)),
     ("hold_blocks_its_neighbours", "I1 I3", (brake.Gate, "_let", _held_with_its_neighbours)),
     ("hold_is_not_counted", "I1", (holds, "recount", _nothing)),
     ("drop_is_judged_again", "I19", (brake.Gate, "load", _drop_is_an_approval)),
     ("answer_taken_though_claims_moved", "I19", (answers.Answer, "made_on", _always)),
     ("pause_ignored", "I19", (Hub, "paused", _never)),
-    ("undo_over_a_newer_edit", "I21 I3", (undo, "_restore", _restored_whatever_happened)),
     ("decision_written_down_wrongly", "I20", (journal, "add_decisions", _written_down_wrongly)),
     ("earlier_claims_forgotten", "I5", (merge, "_unknown_to", _nobody)),
-    ("writes_cost_no_budget", "I17", (orders, "spend", _writes_for_nothing)),
 )

@@ -114,6 +114,7 @@ class World:
         self.tick += 1
         if self.dead:
             raise Died
+        invariants_acts.at_any_call(self, system)
         if self._strikes("die_before_call"):
             self._die("call")
         if self._strikes("unavailable"):

@@ -168,3 +168,21 @@ def test_a_planted_fault_is_noticed(name):
             if not stage.play(story, seed=seed).violations:
                 return
     pytest.fail(f"{PLANT_SEEDS} stories did not notice it")
+
+
+def test_a_paused_platform_calls_nobody_and_goes_on_afterwards():
+    script = [["operators", 3, 300], *BEGINNING, ["edit", "erp", "customer", 0, 2, 101], ["pause"], ["wait", 31]]
+    script += [["cycle"], ["push", "gorgias", "customer"]]
+    found = play([*script, ["quiet"]])
+    assert found.violations == []
+    assert found.events["pause"] == found.events["resume"] == 1
+
+
+def test_a_dropped_write_stays_away_until_somebody_types_there_or_elsewhere():
+    people = [["person", number, ["gorgias", "hubspot", "erp"], []] for number in (1, 2, 3)]
+    script = [["operators", 1, 900], *people, ["quiet"], ["burst", "erp", "customer", 2, 202, 3], ["wait", 31]]
+    script += [["cycle"], ["drop", 0], ["cycle"], ["quiet"], ["clear"], ["quiet"]]
+    found = play(script)
+    assert found.violations == []
+    assert found.events["dropped_hold"] == 1
+    assert found.evaluated["I19"] > 0
