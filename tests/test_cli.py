@@ -23,7 +23,7 @@ COMMANDS = [
     *["approve", "drop", "undo", "pause", "resume"],
 ]
 COMMANDS += ["reviews", "parked", "link", "unlink", "policy"]
-COMMANDS += ["forget", "restored"]
+COMMANDS += ["forget", "restored", "audit", "prune", "join"]
 COMMANDS += ["simulate"]
 CANARY = "canary.ada@example.com"
 SUMMARY = {

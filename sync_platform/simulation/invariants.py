@@ -10,16 +10,15 @@ from __future__ import annotations
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sync_platform.connectors.protocol import Change
 from sync_platform.core.mappings import Lexicon, Unmappable, field_maps, observe
-from sync_platform.core.records import UNSET, Entity, Json, System, Verb
+from sync_platform.core.records import UNSET, Entity, Json, System
 from sync_platform.errors import BadInput
 from sync_platform.simulation import endings, invariants_acts, invariants_endings, people
 from sync_platform.simulation.systems import Thing, View
-from sync_platform.simulation.truth import Edit, Violation, standing
+from sync_platform.simulation.truth import Edit, broken, standing
 
 if TYPE_CHECKING:
     from sync_platform.simulation.world import World
@@ -50,17 +49,9 @@ PRESENT = (
 )
 # Promises that no story is about.
 ABSENT: dict[str, str] = {}
-RESTRICTED = {"credit_status", "order_count"}
-CONSTANTS = {"hs_pipeline"}
 FLIPS_MAX = 3
 
 Group = dict[System, list[Thing]]
-
-
-def broken(world: World, invariant: str, words: str) -> None:
-    """Note a violation."""
-    world.violations.append(Violation(invariant, words))
-    world.say("VIOLATED", invariant, words)
 
 
 def check(world: World) -> None:
@@ -548,70 +539,3 @@ def _nothing_again(world: World) -> None:
         broken(world, "I2", f"a quiet world moved: {before} became {after}")
     if after[0] != before[0]:
         broken(world, "I4", "the same rows again were taken for news")
-
-
-# --- at every call (I10, I11, I16) -------------------------------------------------------------------------------
-
-
-def at_call(world: World, system: System, change: Change) -> None:
-    """A write sets out: is it owed, is it this, may it be?"""
-    raw = world.shelf.raw
-    world.evaluated["I10"] += 1
-    row = raw.execute(
-        "SELECT record_id, state, payload, numbers, verb FROM intent WHERE id = ? AND system = ?",
-        (change.token, system),
-    ).fetchone()
-    if row is None or row[1] != "sent":
-        broken(world, "I10", f"{system}: a write without a committed intent")
-        return
-    open_ = raw.execute(
-        "SELECT count(*) FROM intent WHERE record_id = ? AND system = ? AND state IN ('sent','unknown')",
-        (row[0], system),
-    ).fetchone()[0]
-    if open_ != 1:
-        broken(world, "I10", f"{system}: {open_} unsettled intents for one link")
-    payload = json.loads(row[2])
-    _decided(world, row[0], json.loads(row[3] or "{}"), payload["values"], system)
-    _as_intended(world, system, change, payload)
-    _may_be(world, system, change, payload["values"])
-
-
-def _decided(world: World, record: str, numbers: Mapping[str, int], values: Iterable[str], system: System) -> None:
-    for name in values:
-        number = numbers.get(name)
-        found = world.shelf.raw.execute("SELECT record_id FROM decision WHERE id = ?", (number,)).fetchone()
-        if found is None or found[0] != record:
-            broken(world, "I10", f"{system}: {name} is written and was never decided")
-
-
-def _as_intended(world: World, system: System, change: Change, payload: Mapping[str, Any]) -> None:
-    world.evaluated["I11"] += 1
-    meant: list[Json] = []
-    for value in payload["values"].values():
-        meant += list(value.values()) if isinstance(value, dict) and len(value) > 1 and "at" not in value else [value]
-    for name, value in change.set.items():
-        if name not in CONSTANTS and value not in meant:
-            broken(world, "I11", f"{system}: {name} is written otherwise than intended")
-
-
-def _may_be(world: World, system: System, change: Change, values: Mapping[str, Json]) -> None:
-    """What a system may not say never reaches another one."""
-    if change.entity is not Entity.CUSTOMER or not RESTRICTED & set(values):
-        return
-    thing = world.systems[system].things.get((change.entity, change.external_id or ""))
-    held = thing.now.attributes if thing is not None and change.verb is not Verb.CREATE else change.set
-    whose = people.whose(Entity.CUSTOMER, system, held)
-    names = world.ends.relatives(whose)
-    theirs = [
-        version.attributes
-        for (kind, _), one in world.systems[System.ERP].things.items()
-        if kind is Entity.CUSTOMER
-        for version in one.versions
-        if version.by == "person" and people.whose(kind, System.ERP, version.attributes) in names
-    ]
-    for field, name in (("credit", "credit_status"), ("orders", "order_count")):
-        if name in values and values[name] is not None:
-            world.evaluated["I16"] += 1
-            value = people.read(system, field, change.set)
-            if value not in [people.read(System.ERP, field, one) for one in theirs]:
-                broken(world, "I16", f"{whose} {name}: written to {system}, and the ERP never said it")

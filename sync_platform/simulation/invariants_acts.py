@@ -22,7 +22,7 @@ from sync_platform.core.scene import same
 from sync_platform.simulation import people
 from sync_platform.simulation.operators import Undone, Word, loaded, value_of
 from sync_platform.simulation.systems import Thing
-from sync_platform.simulation.truth import Violation
+from sync_platform.simulation.truth import broken
 
 if TYPE_CHECKING:
     from sync_platform.simulation.world import World
@@ -35,11 +35,6 @@ FLIPS = 3
 SET_FIELDS = ("tags", "customer")
 
 Excuse = tuple[str, str, System]
-
-
-def _broken(world: World, invariant: str, words: str) -> None:
-    world.violations.append(Violation(invariant, words))
-    world.say("VIOLATED", invariant, words)
 
 
 def check(world: World) -> None:
@@ -102,12 +97,12 @@ def _held(world: World, owners: _Owners) -> Iterator[Excuse]:
         system = System(name)
         counts[hold] += state == "open"
         if state != "open":
-            _broken(world, "I1", f"{field} of {record} is held under hold {hold}, and nobody is told")
+            broken(world, "I1", f"{field} of {record} is held under hold {hold}, and nobody is told")
         if field == WHOLE or stage == "intents" or owners.holds(record, system, field) == digest:
             yield owners.names.get(record, ""), OURS.get(field, field), system
     for _, _, _, _, _, hold, count, state in rows:
         if state == "open" and count != counts[hold]:
-            _broken(world, "I1", f"hold {hold} says {count}, and {counts[hold]} are held")
+            broken(world, "I1", f"hold {hold} says {count}, and {counts[hold]} are held")
 
 
 def _in_review(world: World, owners: _Owners) -> Iterator[Excuse]:
@@ -120,7 +115,7 @@ def _in_review(world: World, owners: _Owners) -> Iterator[Excuse]:
         ).fetchone()[0]
         # A value that goes to and fro is handed to a person as well.
         if field not in world.acts.reviewable and flips < FLIPS:
-            _broken(world, "I1", f"{field} of {record} is in review, and no policy says so")
+            broken(world, "I1", f"{field} of {record} is in review, and no policy says so")
         for system in SYSTEMS:
             yield owners.names.get(record, ""), OURS.get(field, field), system
 
@@ -179,7 +174,7 @@ def at_any_call(world: World, system: System) -> None:
     if world.acts.playing:
         world.evaluated["I19"] += 1
         if world.acts.silent:
-            _broken(world, "I19", f"{system} is called in a run that began while the platform was paused")
+            broken(world, "I19", f"{system} is called in a run that began while the platform was paused")
 
 
 def at_call(world: World, system: System, change: Change) -> None:
@@ -219,7 +214,7 @@ def _not_held(world: World, key: Key, record: str, digest: str) -> None:
         return
     approved = any(one.key == key and one.record == record and one.hash == digest for one in world.acts.approved)
     if not approved and not _of_a_plan(world, key, record, digest):
-        _broken(world, "I19", f"{key} of {record} is written while it is held")
+        broken(world, "I19", f"{key} of {record} is written while it is held")
 
 
 def _of_a_plan(world: World, key: Key, record: str, digest: str) -> bool:
@@ -236,7 +231,7 @@ def _not_dropped(world: World, key: Key, record: str, digest: str, number: int) 
         if (word.key, word.record, word.hash) != (key, record, digest) or word.edits != len(world.edits):
             continue
         if key[4] == WHOLE or number <= word.decided:
-            _broken(world, "I19", f"{key} of {record} was dropped and is written")
+            broken(world, "I19", f"{key} of {record} was dropped and is written")
 
 
 def _as_approved(world: World, key: Key, record: str, digest: str, number: int) -> None:
@@ -254,7 +249,7 @@ def _as_approved(world: World, key: Key, record: str, digest: str, number: int) 
     unsent = (*key[1:], record + word.hash) not in world.acts.sent
     moved = key[4] != WHOLE and since == 1 and number > word.newest and word.edits >= _quiet_at(world)
     if moved and still and unsent and not _of_a_plan(world, key, record, digest):
-        _broken(world, "I19", f"{key} of {record}: another value is written than was approved")
+        broken(world, "I19", f"{key} of {record}: another value is written than was approved")
 
 
 def _quiet_at(world: World) -> int:
@@ -275,7 +270,7 @@ def _undo_as_approved(world: World, key: Key, record: str, digest: str, number: 
     ]
     # A system that moved since the plan was carried out is owed the restored value as any other.
     if named and digest not in named:
-        _broken(world, "I19", f"{key} of {record}: an undo writes what nobody approved")
+        broken(world, "I19", f"{key} of {record}: an undo writes what nobody approved")
 
 
 # --- words after a quiet -----------------------------------------------------------------------------------------
@@ -325,7 +320,7 @@ def _held_is_not_judged(world: World) -> None:
         for system, entity, field, at, closed_at in holds:
             same_key = (system, entity, field) == (winner["system"], one["entity"], one["field"])
             if same_key and at < one["at"] and (closed_at is None or closed_at > one["at"]):
-                _broken(world, "I19", f"{field} of {one['record_id']}: a blank of {system} won while it was held")
+                broken(world, "I19", f"{field} of {one['record_id']}: a blank of {system} won while it was held")
 
 
 def _dropped_is_not_judged(world: World) -> None:
@@ -346,7 +341,7 @@ def _dropped_is_not_judged(world: World) -> None:
         for one in _rows(world, "id > ? AND record_id = ? AND field = ?", word.newest, word.record, field):
             winner = one["winner"] or {}
             if winner.get("link") == word.link and payload_hash(winner["theirs"]) == word.hash:
-                _broken(world, "I19", f"{field} of {word.record}: a blank that was dropped won")
+                broken(world, "I19", f"{field} of {word.record}: a blank that was dropped won")
 
 
 def _plain(field: str) -> bool:
@@ -370,7 +365,7 @@ def _answers_as_given(world: World) -> None:
         world.evaluated["I19"] += 1
         seen = frozenset((c["system"], json.dumps(c["theirs"], sort_keys=True)) for c in one["claims"] or ())
         if not any(answer.claims == seen and answer.newest < one["id"] for answer in said):
-            _broken(world, "I19", f"{one['field']} of {one['record_id']} was resolved upon other claims than shown")
+            broken(world, "I19", f"{one['field']} of {one['record_id']} was resolved upon other claims than shown")
 
 
 def _plans_as_said(world: World) -> None:
@@ -386,7 +381,7 @@ def _plans_as_said(world: World) -> None:
     for one in undone:
         world.evaluated["I19"] += 1
         if (one["record_id"], one["field"]) not in allowed:
-            _broken(world, "I19", f"{one['field']} of {one['record_id']} was undone, and nobody approved it")
+            broken(world, "I19", f"{one['field']} of {one['record_id']} was undone, and nobody approved it")
 
 
 # --- undo --------------------------------------------------------------------------------------------------------
@@ -445,7 +440,7 @@ def _restored(
         shown = people.read(system, name, thing.now.attributes)
         world.evaluated["I21"] += 1
         if not (shown == was if name == "tags" else people.alike(name, shown, was)):
-            _broken(world, "I21", f"{whose} {name}: undone, {system} held {was!r} and shows {shown!r}")
+            broken(world, "I21", f"{whose} {name}: undone, {system} held {was!r} and shows {shown!r}")
 
 
 def _edited_since(
@@ -476,7 +471,7 @@ def _edited_since(
         shown = people.read(system, name, thing.now.attributes)
         world.evaluated["I21"] += 1
         if not people.refused(system, name, last.meaning) and not people.alike(name, shown, last.meaning):
-            _broken(world, "I21", f"{whose} {name}: undone over {last.meaning!r}, {system} shows {shown!r}")
+            broken(world, "I21", f"{whose} {name}: undone over {last.meaning!r}, {system} shows {shown!r}")
 
 
 def _names(plan: Undone, record: str, field: str) -> bool:
@@ -507,7 +502,7 @@ def _replayed(world: World) -> None:
             world.evaluated["I20"] += 1
             if not same(value, state[record, name]):
                 broken = f"{record} {name}: the record holds {value!r}, its decisions say {state[record, name]!r}"
-                _broken(world, "I20", broken)
+                broken(world, "I20", broken)
     _decided_again(world, [one for one in rows if one["id"] > world.decided_before])
 
 
@@ -523,7 +518,7 @@ def _decided_again(world: World, rows: list[dict[str, Any]]) -> None:
         would = _court(policy, Entity(one["entity"])).decide(judgement, waits=False)
         world.evaluated["I20"] += 1
         if would.kind == PERSON or not judgement.was.like(would):
-            _broken(world, "I20", f"{one['field']} of {one['record_id']}: decided {one['rule']}, again {would.rule}")
+            broken(world, "I20", f"{one['field']} of {one['record_id']}: decided {one['rule']}, again {would.rule}")
 
 
 def _judgement(one: Mapping[str, Any]) -> Judgement:

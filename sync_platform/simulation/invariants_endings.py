@@ -15,7 +15,7 @@ from sync_platform.core.records import SYSTEMS, Entity, Json, System, Verb
 from sync_platform.simulation import people
 from sync_platform.simulation.endings import Ended, where
 from sync_platform.simulation.systems import Thing
-from sync_platform.simulation.truth import Violation
+from sync_platform.simulation.truth import broken
 
 if TYPE_CHECKING:
     from sync_platform.simulation.world import World
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 # Fields in which what a person types is never what somebody else typed before.
 SINGULAR = ("name", "phone", "company", "note", "subject", "orders")
 BIN = System.HUBSPOT
-
-
-def _broken(world: World, invariant: str, words: str) -> None:
-    world.violations.append(Violation(invariant, words))
-    world.say("VIOLATED", invariant, words)
 
 
 # --- before a write ----------------------------------------------------------------------------------------------
@@ -44,12 +39,12 @@ def at_call(world: World, system: System, change: Change) -> None:
         world.evaluated["I22"] += 1
         whose = people.whose(thing.entity, system, thing.now.attributes)
         if whose not in world.ends.hidden():
-            _broken(world, "I22", f"{whose} is erased in {system}, and nobody asked for it")
+            broken(world, "I22", f"{whose} is erased in {system}, and nobody asked for it")
     if change.verb in (Verb.CREATE, Verb.UPDATE):
         for whose in world.ends.forgotten:
             world.evaluated["I22"] += 1
             if _address(whose).search(json.dumps(dict(change.set))):
-                _broken(world, "I22", f"{whose} was forgotten and is written to {system}")
+                broken(world, "I22", f"{whose} was forgotten and is written to {system}")
 
 
 def _with_evidence(world: World, system: System, thing: Thing) -> None:
@@ -60,16 +55,16 @@ def _with_evidence(world: World, system: System, thing: Thing) -> None:
     ends = [one for name in sorted(names) for one in world.ends.of(name, thing.entity) if one.system is not system]
     ends = [one for one in ends if one.kind == "deleted" and one.at in world.ends.told and _passes(world, one, system)]
     if not ends:
-        _broken(world, "I12", f"{system} {thing.entity} {whose} is deleted, and nothing that was seen asks for it")
+        broken(world, "I12", f"{system} {thing.entity} {whose} is deleted, and nothing that was seen asks for it")
         return
     if not any(_all_read_since(world, one, names) for one in ends):
-        _broken(world, "I12", f"{system} {thing.entity} {whose} is deleted before every other system was read since")
+        broken(world, "I12", f"{system} {thing.entity} {whose} is deleted before every other system was read since")
     for name in thing.now.attributes:
         typed = [p for p, one in enumerate(thing.versions) if name in one.touched and one.by == "person"]
         if typed and typed[-1] > thing.shown.get(name, -1):
-            _broken(world, "I12", f"{system} {thing.entity} {whose} is deleted, and nobody had read its new {name}")
+            broken(world, "I12", f"{system} {thing.entity} {whose} is deleted, and nobody had read its new {name}")
     if all(_edited_since(system, thing, one) for one in ends):
-        _broken(world, "I12", f"{system} {thing.entity} {whose} is deleted, though it was edited after the end")
+        broken(world, "I12", f"{system} {thing.entity} {whose} is deleted, though it was edited after the end")
 
 
 def _passes(world: World, one: Ended, system: System) -> bool:
@@ -122,11 +117,11 @@ def _no_second_life(world: World, system: System, change: Change) -> None:
         invariant = "I14" if one.kind == "merged" else "I13"
         world.evaluated[invariant] += 1
         if one.kind == "merged":
-            _broken(world, "I14", f"{whose} was merged away in {system} and is created there")
+            broken(world, "I14", f"{whose} was merged away in {system} and is created there")
         elif world.policy.entities[change.entity].systems[system].recreate != "later_edit":
-            _broken(world, "I13", f"{whose} was deleted in {system} and is created there")
+            broken(world, "I13", f"{whose} was deleted in {system} and is created there")
         elif not any(e.whose in world.ends.relatives(whose) and e.epoch >= one.epoch for e in world.edits):
-            _broken(world, "I13", f"{whose} was deleted in {system} and is created there, and nobody edited it since")
+            broken(world, "I13", f"{whose} was deleted in {system} and is created there, and nobody edited it since")
 
 
 # --- after a step ------------------------------------------------------------------------------------------------
@@ -147,13 +142,13 @@ def after_step(world: World) -> None:
             continue
         world.evaluated["I13"] += 1
         if state == "active" and (was == "barred" or not any(one == at for _, _, one in world.ends.restored)):
-            _broken(world, "I13", f"{system} {entity} {external_id} was {was} and is active, and nobody restored it")
+            broken(world, "I13", f"{system} {entity} {external_id} was {was} and is active, and nobody restored it")
     hidden = world.ends.hidden()
     for at, was in before.items():
         if was != "active" and at not in now:
             thing = world.systems[at[0]].things[at[1], at[2]]
             if people.whose(at[1], at[0], thing.now.attributes) not in hidden:
-                _broken(world, "I13", f"{' '.join(at)} was {was} and is not known any more")
+                broken(world, "I13", f"{' '.join(at)} was {was} and is not known any more")
     world.ends.states = now
 
 
@@ -189,18 +184,18 @@ def _ends_are_known(world: World, links: Links) -> None:
     for (system, entity, external_id), held in links.items():
         thing = world.systems[system].things.get((entity, external_id))
         if thing is None:
-            _broken(world, "I14", f"{system} {entity} {external_id} is a link, and was never an object")
+            broken(world, "I14", f"{system} {entity} {external_id} is a link, and was never an object")
         elif held["state"] != "active" and people.whose(entity, system, thing.now.attributes) not in hidden:
             world.evaluated["I12"] += 1
             if thing.live:
-                _broken(world, "I12", f"{system} {entity} {external_id} stands there, and is believed {held['state']}")
+                broken(world, "I12", f"{system} {entity} {external_id} stands there, and is believed {held['state']}")
     for one in world.ends.all:
         if one.thing.live or one.at not in world.ends.told or one.whose in hidden:
             continue
         link = links.get(where(one.system, one.thing))
         world.evaluated["I13"] += 1
         if link is not None and link["state"] == "active" and not one.thing.now.silent:
-            _broken(
+            broken(
                 world, "I13", f"{one.system} {one.thing.entity} {one.whose}: {one.kind} there, and still active here"
             )
 
@@ -217,9 +212,9 @@ def _came_back(world: World, links: Links, tombs: Tombs) -> None:
         world.evaluated["I13"] += 1
         link = links.get(at)
         if link is None or link["state"] != "active" or link["record"] is None:
-            _broken(world, "I13", f"{' '.join(at)} was restored, and is not taken back")
+            broken(world, "I13", f"{' '.join(at)} was restored, and is not taken back")
         elif tombs.get(link["record"]) and not later:
-            _broken(world, "I13", f"{' '.join(at)} was restored, and its record is still at its end")
+            broken(world, "I13", f"{' '.join(at)} was restored, and its record is still at its end")
 
 
 def _chains(world: World, links: Links, tombs: Tombs) -> None:
@@ -235,15 +230,15 @@ def _chains(world: World, links: Links, tombs: Tombs) -> None:
         world.evaluated["I14"] += 1
         end = _end_of(links, at)
         if end != where(one.system, survivor):
-            _broken(world, "I14", f"{' '.join(at)} was merged into {survivor.external_id}, and leads to {end}")
+            broken(world, "I14", f"{' '.join(at)} was merged into {survivor.external_id}, and leads to {end}")
             continue
         mine, theirs = (_living(tombs, links[place]["record"]) for place in (at, end))
         if theirs is None or (mine is not None and (tombs.get(mine) or {}).get("cause") == "merged"):
-            _broken(world, "I14", f"{' '.join(at)}: its survivor has no living record")
+            broken(world, "I14", f"{' '.join(at)}: its survivor has no living record")
         elif mine is not None and mine != theirs and not _kept_apart(world, one, survivor):
-            _broken(world, "I14", f"{' '.join(at)} and its survivor are two records, and nothing keeps them apart")
+            broken(world, "I14", f"{' '.join(at)} and its survivor are two records, and nothing keeps them apart")
         elif mine is not None and mine != theirs and not {mine, theirs} & _asked_about(world):
-            _broken(world, "I14", f"{' '.join(at)} and its survivor are two records, and nobody was asked")
+            broken(world, "I14", f"{' '.join(at)} and its survivor are two records, and nobody was asked")
 
 
 def _asked_about(world: World) -> set[str]:
@@ -313,9 +308,9 @@ def _policy_carried_out(world: World) -> None:
         for system in SYSTEMS:
             left = [t for t in _theirs(world, system, one.thing.entity, {one.whose}) if system is not one.system]
             if left and _passes(world, one, system):
-                _broken(world, "I12", f"{one.whose} was deleted in {one.system}; that is passed on, not to {system}")
+                broken(world, "I12", f"{one.whose} was deleted in {one.system}; that is passed on, not to {system}")
             if not left and system in one.settled and not _passes(world, one, system):
-                _broken(world, "I12", f"{one.whose} was deleted in {one.system}, and is gone in {system}")
+                broken(world, "I12", f"{one.whose} was deleted in {one.system}, and is gone in {system}")
 
 
 # --- the forgotten (I22) -----------------------------------------------------------------------------------------
@@ -333,11 +328,11 @@ def _forgotten(world: World) -> None:
         world.evaluated["I22"] += 1
         for table, text in said.items():
             if _address(whose).search(text):
-                _broken(world, "I22", f"{whose} was forgotten, and {table} knows the address")
+                broken(world, "I22", f"{whose} was forgotten, and {table} knows the address")
         for word in _own_words(world, names):
             found = [table for table, text in said.items() if word in text]
             if found:
-                _broken(world, "I22", f"{whose} was forgotten, and {found[0]} still says something of theirs")
+                broken(world, "I22", f"{whose} was forgotten, and {found[0]} still says something of theirs")
         _nowhere(world, whose)
 
 
@@ -378,4 +373,4 @@ def _nowhere(world: World, whose: str) -> None:
             again = any(one == where(system, thing) for _, _, one in world.ends.restored)
             since = born.seq > world.ends.since[whose][system]
             if not again and not (since and born.by in ("person", "late")):
-                _broken(world, "I22", f"{whose} was forgotten, and stands in {system}")
+                broken(world, "I22", f"{whose} was forgotten, and stands in {system}")

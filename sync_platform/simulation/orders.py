@@ -21,7 +21,7 @@ from sync_platform.errors import RateLimited
 from sync_platform.ledger.budget import Budget
 from sync_platform.simulation import people
 from sync_platform.simulation.operators import same, with_brake
-from sync_platform.simulation.truth import Violation, standing
+from sync_platform.simulation.truth import broken, standing
 
 if TYPE_CHECKING:
     from sync_platform.simulation.world import Step, World
@@ -33,12 +33,6 @@ KEPT = ("shelf", "policy", "seed", "events", "evaluated", "violations", "trace",
 _NUMBERS = itertools.count()
 
 Settled = Mapping[tuple[str, str, System], Json]
-
-
-def broken(world: World, invariant: str, words: str) -> None:
-    """Note a violation."""
-    world.violations.append(Violation(invariant, words))
-    world.say("VIOLATED", invariant, words)
 
 
 # --- order (I5) --------------------------------------------------------------------------------------------------

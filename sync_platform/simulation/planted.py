@@ -251,7 +251,7 @@ _ALL = (
     _of(
         "read_while_a_write_is_unsettled",
         "I6 I3",
-        (pull, "_order", _ordered(lambda link, _r, differs, _b: "take" if link.unsettled and differs else None)),
+        (pull, "order", _ordered(lambda link, _r, differs, _b: "take" if link.unsettled and differs else None)),
     ),
     _of("hints_never_read", "I7 I3", (links, "read_again", _none_again)),
     _of("missing_taken_for_blank", "I3 I7 I1 I2", (pull, "observe", _missing_is_blank)),

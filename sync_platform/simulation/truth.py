@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sync_platform.core.records import Entity, Json, System
 from sync_platform.simulation import people
 from sync_platform.simulation.systems import SimulatedSystem, Thing
+
+if TYPE_CHECKING:
+    from sync_platform.simulation.world import World
 
 
 class Violation(Exception):
@@ -50,3 +54,9 @@ def standing(systems: Mapping[System, SimulatedSystem]) -> list[Stands]:
             if thing.live:
                 out.append(Stands(system, people.whose(entity, system, thing.now.attributes), thing))
     return out
+
+
+def broken(world: World, invariant: str, words: str) -> None:
+    """Note a violation."""
+    world.violations.append(Violation(invariant, words))
+    world.say("VIOLATED", invariant, words)

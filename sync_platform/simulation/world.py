@@ -21,7 +21,16 @@ from sync_platform.core.policy import Policy
 from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, Json, System
 from sync_platform.errors import AnotherCycleRuns, RateLimited, SyncError, Unavailable
 from sync_platform.ledger.database import set_meta
-from sync_platform.simulation import endings, invariants, invariants_acts, invariants_endings, operators, orders, people
+from sync_platform.simulation import (
+    endings,
+    invariants,
+    invariants_acts,
+    invariants_calls,
+    invariants_endings,
+    operators,
+    orders,
+    people,
+)
 from sync_platform.simulation.shelf import Shelf
 from sync_platform.simulation.systems import SimulatedSystem, Thing, View
 from sync_platform.simulation.truth import Edit, Violation, standing
@@ -463,7 +472,7 @@ class World:
             at = (system, change.entity, change.external_id or "", name)
             self.sent.setdefault(at, []).append(value)
             self.flight.add(at)
-        invariants.at_call(self, system, change)
+        invariants_calls.at_call(self, system, change)
         invariants_endings.at_call(self, system, change)
         invariants_acts.at_call(self, system, change)
 

@@ -22,7 +22,7 @@ from sync_platform.ledger.comparisons import Due
 from sync_platform.ledger.database import number
 from sync_platform.ledger.tables import RunRow
 from sync_platform.settings import Settings
-from sync_platform.sync import pull, vanished
+from sync_platform.sync import order, pull, vanished
 from sync_platform.sync.cycle import open_cycle
 from sync_platform.sync.hub import Hub, Progress, Step
 
@@ -193,7 +193,7 @@ def _differing(
     names = [
         name
         for name, theirs in sorted(known.items())
-        if link.cells[name].shadow != theirs and not pull.stays(maps[name], link.cells[name].shadow, theirs)
+        if link.cells[name].shadow != theirs and not order.stays(maps[name], link.cells[name].shadow, theirs)
     ]
     tally.fields_compared += len(known)
     tally.add(row, link, names, news=_is_news(row, link, polled))

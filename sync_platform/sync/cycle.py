@@ -26,6 +26,7 @@ from sync_platform.settings import Settings
 from sync_platform.sync import (
     brake,
     keep_out,
+    order,
     plans,
     pull,
     push,
@@ -320,7 +321,7 @@ def summarize(cycle: Cycle) -> dict[str, Any]:
         waiting = len(outbox.unsettled(conn))
         parked = journal.count_parked(conn)
         reviews = journal.count_reviews(conn)
-        details = sum(links.count_details(conn, s, e) for s, e in pull.DETAILED)
+        details = sum(links.count_details(conn, s, e) for s, e in order.DETAILED)
         unlisted = hub.loading(conn)
         held = holds.listed(conn)
         waiting_plans = plans.waiting(conn)

@@ -15,7 +15,7 @@ from sync_platform.ledger.lease import holder
 from sync_platform.ledger.tables import CursorRow, InboxRow
 from sync_platform.settings import Settings
 from sync_platform.sync import plans
-from sync_platform.sync.pull import DETAILED
+from sync_platform.sync.order import DETAILED
 
 CURSOR = CursorRow.__table__  # type: ignore[attr-defined]
 INBOX = InboxRow.__table__  # type: ignore[attr-defined]

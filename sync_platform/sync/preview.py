@@ -23,7 +23,7 @@ from sync_platform.ledger.lease import Lease
 from sync_platform.ledger.outbox import INTENT
 from sync_platform.ledger.tables import PlanRow
 from sync_platform.settings import Settings
-from sync_platform.sync import brake, plans, pull, reconcile
+from sync_platform.sync import brake, order, plans, pull, reconcile
 from sync_platform.sync.cycle import open_hub
 from sync_platform.sync.hub import Hub, Progress, Step
 from sync_platform.sync.plans import CALLS_PER_S
@@ -173,7 +173,7 @@ def _told(hub: Hub, conn: Connection) -> dict[str, Any]:
         "held": holds.listed(conn),
         "plans": plans.waiting(conn),
         "fields": [{"system": s, "field": f, "count": n} for (s, f), n in sorted(fields.items())],
-        "details_unread": sum(links.count_details(conn, s, e) for s, e in pull.DETAILED),
+        "details_unread": sum(links.count_details(conn, s, e) for s, e in order.DETAILED),
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -17,21 +17,16 @@ from sqlalchemy import update as sql_update
 
 from sync_platform.connectors.protocol import Connector, Cursor, Feed, Known
 from sync_platform.core.mappings import FieldMap, observe
-from sync_platform.core.records import UNSET, Channel, Entity, Json, Lane, Link, LinkState, Row, System
+from sync_platform.core.records import UNSET, Entity, Json, Lane, Link, LinkState, Row, System
 from sync_platform.errors import Rejected, Retryable, SyncError
 from sync_platform.ledger import journal, links, outbox, work
 from sync_platform.ledger.database import ForIds, number, upsert
 from sync_platform.sync import brake, vanished
 from sync_platform.sync.evidence import Taken, may_be_back, observation, take_back, take_evidence
 from sync_platform.sync.hub import CURSOR, Hub, Step
+from sync_platform.sync.order import DETAILED, HAS_MORE, MARKERS, REST, UPDATED, move, order, overtakes, owe, stays
 
-# Systems whose lists hide attributes that only a read by id shows (Gorgias: channels are absent from list rows [rec]).
-DETAILED = {(System.GORGIAS, Entity.CUSTOMER)}
-UPDATED, HAS_MORE, REST = 1, 2, 3
-MARKERS = {System.GORGIAS: "external_id", System.HUBSPOT: "sync_id", System.ERP: "sync_marker"}
 FETCH_BATCH = 100
-# How far the clock of a system may be from ours.
-CLOCKS_APART_S = 5.0
 # Parts of a ticket that other objects hold: their stamps are those of the message or the survey, not of the ticket.
 PARTS = {"first_message", "score"}
 
@@ -504,7 +499,7 @@ def _judge_first(
     overtaken = {
         str(link.record_id)
         for row, fields in shown
-        if (link := known.get(row.external_id)) is not None and link.record_id and _overtakes(link, row, fields, maps)
+        if (link := known.get(row.external_id)) is not None and link.record_id and overtakes(link, row, fields, maps)
     }
     if not overtaken:
         return known, shown
@@ -516,22 +511,6 @@ def _judge_first(
         link.again = True
     links.save_links(conn, late.values())
     return known, [(row, fields) for row, fields in shown if row.external_id not in late]
-
-
-def stays(mapping: FieldMap, old: Json, new: Json) -> bool:
-    """Whether what a system showed first outlasts a later showing (the first message of a ticket)."""
-    return old is not UNSET and mapping.keep is not None and mapping.keep(old, new)
-
-
-def _overtakes(link: Link, row: Row, fields: dict[str, Json], maps: dict[str, FieldMap]) -> bool:
-    """A shadow never steps over a change that nobody judged, and no end does."""
-    if row.evidence is not None:
-        return link.state is LinkState.ACTIVE and any(cell.changed for cell in link.cells.values())
-    return any(
-        name in link.cells and link.cells[name].changed and link.cells[name].shadow != theirs
-        for name, theirs in fields.items()
-        if name in maps
-    )
 
 
 def _take_row(
@@ -555,7 +534,7 @@ def _take_row(
         or cell.shadow is UNSET
         or (cell.shadow != theirs and not stays(maps[name], cell.shadow, theirs))
     }
-    verdict = _order(link, row, bool(fresh), begun)
+    verdict = order(link, row, bool(fresh), begun)
     if verdict == "later":
         link.again = True
         taken.again += 1
@@ -568,7 +547,7 @@ def _take_row(
         taken.again += 1
         return {}
     newer = row.stamp is not None and row.stamp != link.stamp
-    reads_again = _owe(link, row, newer, fresh_list)
+    reads_again = owe(link, row, newer, fresh_list)
     if not fresh and not newer and not reads_again and link.id and begun is None:
         return None
     for name in fresh:
@@ -577,89 +556,8 @@ def _take_row(
             # A held change that its own system replaces before anybody said a word about it.
             taken.overtaken.append((link, name, cell.shadow))
             cell.base, cell.braked = cell.shadow, False
-    _move(link, row, fresh, begun, now)
+    move(link, row, fresh, begun, now)
     if not fresh:
         return {}
     taken.observed += 1
     return observation(hub, row, fresh, now, taken=True)
-
-
-def _order(link: Link, row: Row, differs: bool, begun: int | None) -> str:
-    """take, later (an own write is unsettled), ignore (older than what we know), hint (read by id)."""
-    if link.unsettled:
-        return "later" if differs else "ignore"
-    if begun is not None and row.channel in (Channel.BY_ID, Channel.SWEEP):
-        return "take" if begun >= link.fence else "later"
-    if row.version is not None and link.version is not None:
-        return "take" if row.version > link.version or (row.version == link.version and not differs) else "ignore"
-    if row.stamp is None or link.stamp is None:
-        return "take"
-    if row.stamp < link.stamp:
-        return "ignore"
-    if row.stamp == link.stamp and differs and _shown_before(link, row):
-        return "hint"
-    return "take"
-
-
-def _shown_before(link: Link, row: Row) -> bool:
-    """A row with an equal stamp may add fields that were unread; only other content of known fields is a hint."""
-    fields = observe(row.system, row.entity, row.attributes)
-    return any(
-        name in link.cells and link.cells[name].shadow is not UNSET and link.cells[name].shadow != theirs
-        for name, theirs in fields.items()
-    )
-
-
-def _owe(link: Link, row: Row, newer: bool, fresh_list: bool) -> bool:
-    """A list row of a system whose lists hide attributes: an updated object is read at once, a listed one later."""
-    if (row.system, row.entity) not in DETAILED or row.channel is Channel.BY_ID or row.channel is Channel.ANSWER:
-        return False
-    if link.id and not newer:
-        # Not owed because the data say so, but because the stamp does not tell: the lower bound leaves it out.
-        unsure = not link.detail and not link.again and _may_hide(link, row)
-        link.again |= unsure
-        return unsure
-    priority = REST if fresh_list else UPDATED
-    if link.id and fresh_list and link.stamp is not None:
-        priority = UPDATED
-    if link.detail == 0 or priority < link.detail:
-        link.detail = priority
-        return True
-    return False
-
-
-def _may_hide(link: Link, row: Row) -> bool:
-    """Whether an object may have been edited after its last read by id and still bear the stamp that it bore then.
-
-    A stamp to the microsecond is no edit's but its own. A coarser one covers all edits of its second (or millisecond):
-    only a read after the end of that time, by whichever clock, showed the last of them.
-    """
-    if row.stamp is None or row.stamp != link.stamp or row.stamp.microsecond % 1000:
-        return False
-    ends = row.stamp + timedelta(milliseconds=1 if row.stamp.microsecond else 1000, seconds=CLOCKS_APART_S)
-    return link.whole_at is None or link.whole_at < ends
-
-
-def _move(link: Link, row: Row, fresh: dict[str, Json], begun: int | None, now: datetime) -> None:
-    for name, theirs in fresh.items():
-        link.cell(name).move(theirs, link.stamp, row.stamp)
-        link.cell(name).apart = False
-    if row.stamp is not None:
-        link.stamp = row.stamp if link.stamp is None or begun is not None else max(row.stamp, link.stamp)
-    if row.version is not None:
-        link.version = row.version
-    if row.carry is not None:
-        link.carry = row.carry
-    if begun is not None:
-        link.detail = 0
-        link.again = False
-    marker = row.attributes.get(MARKERS[row.system])
-    if isinstance(marker, str) and marker:
-        link.marker = marker
-    link.read_at = now
-    if link.state is LinkState.GONE and begun is not None:
-        link.state = LinkState.ACTIVE
-        link.new_epoch()
-        link.gone = {"kind": "restored", "at": now.isoformat()}
-    elif link.gone and begun is not None and link.gone["kind"] != "restored":
-        link.gone = None

@@ -37,6 +37,7 @@ from sync_platform.ledger.database import number
 from sync_platform.ledger.outbox import Intent
 from sync_platform.sync import brake, endless, pull
 from sync_platform.sync.hub import Hub, Step
+from sync_platform.sync.order import MARKERS
 from sync_platform.sync.reconcile import judge_all, judge_now
 from sync_platform.sync.settle import settle, settle_unknown
 
@@ -232,7 +233,7 @@ def _maybe_made_before(hub: Hub, creates: Sequence[Intent]) -> list[Intent]:
 def _holds(hub: Hub, row: Row, key: tuple[str, str]) -> bool:
     """A side may answer a look-up with rows that only resemble the key; equal means equal when normalised."""
     if key[0] == "marker":
-        return row.evidence is None and row.attributes.get(pull.MARKERS[row.system]) == key[1]
+        return row.evidence is None and row.attributes.get(MARKERS[row.system]) == key[1]
     lexicon = hub.lexicon(row.system, row.entity)
     wanted = set(match_keys(row.system, row.entity, {key[0]: key[1]}, lexicon))
     return row.evidence is None and bool(wanted & set(match_keys(row.system, row.entity, row.attributes, lexicon)))

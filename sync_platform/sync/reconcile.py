@@ -30,7 +30,7 @@ from sync_platform.core.records import (
 )
 from sync_platform.errors import BadInput, SyncError
 from sync_platform.ledger import asks, journal, links, outbox, work
-from sync_platform.sync import asked, brake, endings, history, merges, pull
+from sync_platform.sync import asked, brake, endings, history, merges, order, pull
 from sync_platform.sync.hub import Customers, Feeds, Hub, Step
 
 PLACE_BATCH = 500
@@ -488,7 +488,7 @@ class _Conditions:
             for record in records if len(records) > 1 else ():
                 others = {(kind, str(other)) for other in records if other != record}
                 shared.setdefault(str(record), set()).update(others)
-        unread = {s for s, e in pull.DETAILED if e is entity and links.details_owed(conn, s, e, 1)}
+        unread = {s for s, e in order.DETAILED if e is entity and links.details_owed(conn, s, e, 1)}
         listed, polled = feeds
         return cls(
             hub,

@@ -35,7 +35,7 @@ from sync_platform.errors import SyncError
 from sync_platform.ledger import journal, links, outbox
 from sync_platform.ledger.database import number
 from sync_platform.ledger.outbox import Intent
-from sync_platform.sync import endless, pull
+from sync_platform.sync import endless, order, pull
 from sync_platform.sync.endings import WHOLE
 from sync_platform.sync.hub import Hub, Step
 from sync_platform.sync.reconcile import judge_now
@@ -205,7 +205,7 @@ def _acknowledge(
         cell = link.cell(name)
         if name in intent.values or cell.shadow == theirs:
             continue
-        if pull.stays(maps[name], cell.shadow, theirs):
+        if order.stays(maps[name], cell.shadow, theirs):
             continue
         cell.move(theirs, link.stamp, row.stamp if row is not None else None)
         out.dirty.add(str(intent.record_id))
@@ -216,7 +216,7 @@ def _acknowledge(
         link.carry = row.carry if row.carry is not None else link.carry
         link.read_at = now
     link.fence = fence
-    if (intent.system, intent.entity) in pull.DETAILED and intent.verb is Verb.CREATE:
+    if (intent.system, intent.entity) in order.DETAILED and intent.verb is Verb.CREATE:
         link.detail = 0
     out.links.append(link)
     out.dirty.add(str(intent.record_id))
@@ -512,7 +512,7 @@ def _settle_update(
     }
     for name, theirs in shown.items():
         cell = link.cell(name)
-        if pull.stays(maps[name], cell.shadow, theirs):
+        if order.stays(maps[name], cell.shadow, theirs):
             continue
         cell.move(theirs, link.stamp, row.stamp)
         if name in landed:

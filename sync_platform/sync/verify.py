@@ -25,7 +25,7 @@ from sync_platform.ledger import journal, links
 from sync_platform.settings import Settings
 from sync_platform.sync.cycle import open_hub
 from sync_platform.sync.hub import Customers, Hub, Progress
-from sync_platform.sync.pull import DETAILED
+from sync_platform.sync.order import DETAILED
 
 DIFFERENCES_MAX = 200
 BATCH = 300
