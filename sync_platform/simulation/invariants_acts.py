@@ -501,8 +501,8 @@ def _replayed(world: World) -> None:
                 continue
             world.evaluated["I20"] += 1
             if not same(value, state[record, name]):
-                broken = f"{record} {name}: the record holds {value!r}, its decisions say {state[record, name]!r}"
-                broken(world, "I20", broken)
+                words = f"{record} {name}: the record holds {value!r}, its decisions say {state[record, name]!r}"
+                broken(world, "I20", words)
     _decided_again(world, [one for one in rows if one["id"] > world.decided_before])
 
 

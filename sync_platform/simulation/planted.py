@@ -235,7 +235,7 @@ _ALL = (
         "I3 I6 I7",
         (
             pull,
-            "_order",
+            "order",
             _ordered(lambda link, row, _d, _b: "take" if _old(link, row) and not link.unsettled else None),
         ),
     ),
@@ -244,7 +244,7 @@ _ALL = (
         "I7 I3",
         (
             pull,
-            "_order",
+            "order",
             _ordered(lambda link, row, _d, begun: "ignore" if _same(link, row) and begun is None else None),
         ),
     ),
