@@ -22,6 +22,10 @@ class Violation(Exception):
         self.words = words
         super().__init__(f"{invariant}: {words}")
 
+    def __reduce__(self) -> tuple[type[Violation], tuple[str, str]]:
+        """It is sent from process to process."""
+        return type(self), (self.invariant, self.words)
+
 
 @dataclass(frozen=True, slots=True)
 class Edit:

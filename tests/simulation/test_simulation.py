@@ -1,6 +1,7 @@
 """The simulation itself: its stories are the same again, its finds stay fixed, and it notices planted faults."""
 
 import os
+import pickle
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ from sync_platform.simulation.invariants import PRESENT
 from sync_platform.simulation.planted import PLANTS
 from sync_platform.simulation.run import STEPS, play, simulate, staged
 from sync_platform.simulation.script import as_test, draw, shorten
+from sync_platform.simulation.truth import Violation
 
 BEGINNING = [["person", 1, ["gorgias"], ["gorgias"]], ["quiet"]]
 # Stories that every plant gets before it counts as overlooked.
@@ -147,6 +149,12 @@ def test_the_figures_are_the_same_however_many_processes_play():
         assert report.pop("seconds") >= 0
     assert alone == together
     assert together["seeds"] == 5
+
+
+def test_a_violation_comes_whole_from_another_process():
+    alone = Violation("I1", "who is missing")
+    sent = pickle.loads(pickle.dumps(alone))  # noqa: S301 - our own
+    assert (sent.invariant, sent.words, str(sent)) == ("I1", "who is missing", str(alone))
 
 
 def test_a_script_is_shortened_to_the_steps_that_it_fails_by():
