@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from sync_platform import __version__, cli_audit, cli_desk, cli_forget, cli_plans, cli_policy, cli_restored
+from sync_platform import __version__, cli_audit, cli_desk, cli_forget, cli_plans, cli_policy, cli_restored, cli_serve
 from sync_platform import cli_words as words
 from sync_platform.cli_simulate import register as register_simulate
 from sync_platform.errors import AnotherCycleRuns, Misconfigured, SyncError
@@ -288,6 +288,7 @@ cli_policy.register(app)
 cli_forget.register(app)
 cli_audit.register(app)
 cli_restored.register(app)
+cli_serve.register(app)
 register_simulate(app)
 
 
