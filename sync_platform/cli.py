@@ -70,12 +70,18 @@ def init(
     return words.DONE
 
 
-@app.command(epilog="Example: sync-platform setup")
-def setup(as_json: AsJson = False) -> int:
+@app.command(epilog="Examples: sync-platform setup · sync-platform setup --webhooks https://hooks.example.com")
+def setup(
+    webhooks: Annotated[
+        str | None,
+        typer.Option("--webhooks", metavar="URL", help="Also let the systems call the door at this address."),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
     """Create what is missing in HubSpot and the ERP, and stamp the ledger with its accounts. Safe to repeat."""
     from sync_platform.sync.setup import setup as run
 
-    return _findings(run(Settings.load()), as_json=as_json)
+    return _findings(run(Settings.load(), webhooks_url=webhooks), as_json=as_json)
 
 
 @app.command(epilog="Example: sync-platform connect gorgias")

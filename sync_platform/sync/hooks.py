@@ -1,8 +1,8 @@
 """Draining the inbox: webhook deliveries become observations where they are complete, else reads by id.
 
 A delivery is a hint. Gorgias sends whole tickets: these are taken as any row is, by the order rules of all
-observations. Everything else names objects to look at, unless the link shows that the news is known or older than what is
-known (most are echoes of our own writes). A delivery counts as drained when what it named is stored or was read.
+observations. Everything else names objects to look at, unless the link shows that the news is known or older than
+what is known (most are echoes of our own writes). A delivery is drained when what it named is stored or was read.
 """
 
 from __future__ import annotations

@@ -12,12 +12,15 @@ from sync_platform.errors import SyncError
 from sync_platform.ledger import accounts as stamps
 from sync_platform.ledger.database import Ledger
 from sync_platform.settings import Settings
+from sync_platform.sync import webhooks
 from sync_platform.sync.cycle import load_policy
 from sync_platform.sync.sides import open_sides, read_directories, remember_asked
 
 
-def setup(settings: Settings) -> list[Finding]:
+def setup(settings: Settings, *, webhooks_url: str | None = None) -> list[Finding]:
     """Create what is missing (ledger, ERP tables, HubSpot properties), stamp the ledger; safe to repeat.
+
+    With `webhooks_url`, where the door is reached, also what makes the systems call it.
 
     Raises WrongAccount when the ledger belongs to other accounts, and the Halt and Retryable families.
     """
@@ -39,6 +42,8 @@ def setup(settings: Settings) -> list[Finding]:
                 )
             )
             read_directories(ledger, sides, max_age_s=0.0)
+            if webhooks_url is not None:
+                found += webhooks.listen(settings, sides[System.GORGIAS], webhooks_url)
     finally:
         ledger.close()
     return found
@@ -57,6 +62,7 @@ def doctor(settings: Settings) -> list[Finding]:
         found.append(Finding("ledger", True, "reachable"))
         for system in SYSTEMS:
             found += _examine(settings, ledger, system, policy)
+        found += webhooks.examine(settings, ledger)
     finally:
         ledger.close()
     return found

@@ -17,6 +17,7 @@ from sync_platform.core.records import System
 from sync_platform.errors import Misconfigured, SyncError
 from sync_platform.ledger.inbox import Delivery
 from sync_platform.settings import Settings
+from sync_platform.sync.webhooks import SECRET_HEADER, SECRETS
 from sync_platform.web import payloads, signatures
 from sync_platform.web.collector import Collector
 from sync_platform.web.payloads import Refused
@@ -28,13 +29,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 READ_S = 5.0
 AT_ONCE_MAX = 512
 SECRETS_AGE_S = 1.0
-SECRET_HEADER = "X-Sync-Secret"  # noqa: S105 - its name
 HMAC_HEADER = "X-Gorgias-Hmac-SHA256"
 PATHS: Mapping[str, System] = {"/hooks/gorgias": System.GORGIAS, "/hooks/hubspot": System.HUBSPOT}
-SECRETS: Mapping[System, tuple[str, ...]] = {
-    System.GORGIAS: ("GORGIAS_WEBHOOK_SECRET", "GORGIAS_HMAC_SECRET"),
-    System.HUBSPOT: ("HUBSPOT_CLIENT_SECRET",),
-}
 
 
 class Secrets:

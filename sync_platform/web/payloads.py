@@ -1,7 +1,7 @@
 """From the bytes of a call to deliveries for the inbox. Pure: a clock's reading is given where one is needed.
 
 What is kept of a call: Gorgias's ticket as it came (it may be complete, then it saves a read), else an id; of each
-event of HubSpot the ids, the moment, and the property that changed. Everything is a hint: what it says is checked by a run.
+event of HubSpot the ids, the moment, and the property that changed. Everything is a hint, which a run checks.
 """
 
 from __future__ import annotations
