@@ -108,12 +108,17 @@ def connect(
     return words.DONE
 
 
-@app.command(epilog="Example: sync-platform doctor --json")
-def doctor(as_json: AsJson = False) -> int:
+@app.command(epilog="Examples: sync-platform doctor --json · sync-platform doctor --webhooks https://hooks.example.com")
+def doctor(
+    webhooks: Annotated[
+        str | None, typer.Option("--webhooks", metavar="URL", help="Also send a delivery through the door there.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
     """Say what is reachable, with which rights and limits, and what is missing; a remedy beside each."""
     from sync_platform.sync.setup import doctor as run
 
-    return _findings(run(Settings.load()), as_json=as_json)
+    return _findings(run(Settings.load(), webhooks_url=webhooks), as_json=as_json)
 
 
 @app.command(epilog="Examples: sync-platform plan · sync-platform plan --only customer:ada@example.com --json")

@@ -12,7 +12,7 @@ from sync_platform.errors import SyncError
 from sync_platform.ledger import accounts as stamps
 from sync_platform.ledger.database import Ledger
 from sync_platform.settings import Settings
-from sync_platform.sync import webhooks
+from sync_platform.sync import through, webhooks
 from sync_platform.sync.cycle import load_policy
 from sync_platform.sync.sides import open_sides, read_directories, remember_asked
 
@@ -49,8 +49,11 @@ def setup(settings: Settings, *, webhooks_url: str | None = None) -> list[Findin
     return found
 
 
-def doctor(settings: Settings) -> list[Finding]:
-    """What is reachable, with which rights and limits, what is missing; the remedy beside each. Changes nothing."""
+def doctor(settings: Settings, *, webhooks_url: str | None = None) -> list[Finding]:
+    """What is reachable, with which rights and limits, what is missing; the remedy beside each. Changes nothing.
+
+    With `webhooks_url`, where the door is reached, a test delivery is sent through it and timed.
+    """
     found: list[Finding] = []
     try:
         policy = load_policy(settings)
@@ -63,6 +66,8 @@ def doctor(settings: Settings) -> list[Finding]:
         for system in SYSTEMS:
             found += _examine(settings, ledger, system, policy)
         found += webhooks.examine(settings, ledger)
+        if webhooks_url is not None:
+            found.append(through.send_through(settings, ledger, webhooks_url))
     finally:
         ledger.close()
     return found

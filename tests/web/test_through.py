@@ -2,13 +2,16 @@
 
 import base64
 import json
+import threading
 import urllib.request
 
 import pytest
 
 from sync_platform.errors import Misconfigured
+from sync_platform.ledger.database import Ledger
 from sync_platform.sync.hooks import _is_news
 from sync_platform.sync.setup import doctor, setup
+from sync_platform.sync.through import send_through
 from tests.sync.desk import opened, settings_of, wait_for, written
 from tests.web.calls import SHARED
 from tests.web.serving import served
@@ -105,6 +108,29 @@ def test_setup_repeated_puts_the_one_integration_right(desk):
     rows = [one for one in desk.rows("gorgias", "integrations").values() if "sync-platform" in one["name"]]
     assert [one["deactivated_datetime"] for one in rows] == [None]
     assert SHARED not in str(found)
+
+
+def test_doctor_sends_a_delivery_through_and_times_it(desk):
+    url = desk.door.ready["door"]
+    runs = threading.Thread(target=lambda: wait_for(lambda: waiting(desk)) and desk.cycle())
+    runs.start()
+    found = {one.name: one for one in doctor(desk.settings, webhooks_url=url)}["webhooks.through"]
+    runs.join(60)
+    assert found.ok, found
+    assert "in all systems after" in found.found
+
+
+def test_a_delivery_that_no_run_or_no_door_takes_is_said(desk):
+    with Ledger.open(desk.settings.ledger_url, migrate=False) as ledger:
+        url = desk.door.ready["door"]
+        found = send_through(desk.settings, ledger, url, timeout_s=0.2)
+        assert (found.ok, "no run" in found.found) == (False, True)
+        found = send_through(desk.settings, ledger, "http://127.0.0.1:9")
+        assert "does not answer" in found.found
+        wrong = settings_of(desk.ready, desk.root, {"GORGIAS_WEBHOOK_SECRET": "another"})
+        assert "403" in send_through(wrong, ledger, url).found
+        assert not send_through(settings_of(desk.ready, desk.root), ledger, url).ok
+    desk.cycle()
 
 
 def test_setup_refuses_addresses_and_settings_with_which_nothing_could_be_checked(desk):
