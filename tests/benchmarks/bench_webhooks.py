@@ -1,8 +1,8 @@
 """From a delivery to «written in the other two systems», while a run drains.
 
 A sandbox whose Gorgias calls the door, the door as a process of its own, and one run that stays. A person edits one
-ticket after the other in Gorgias; the clock runs from the edit until the ERP and HubSpot hold it, as their own stores tell.
-The breakdown comes from the ledger: stored by the door, drained by the run, written. One JSON object, last on stdout.
+ticket after the other in Gorgias; the clock runs from the edit until the ERP and HubSpot hold it, as their own stores
+tell. The breakdown comes from the ledger: stored by the door, drained by the run. One JSON object, last on stdout.
 """
 
 from __future__ import annotations

@@ -55,10 +55,10 @@ for 40 ms of every 60."""
 
 
 WEBHOOKS = """\
-A person edits a ticket in the sandbox's Gorgias, {edits} times, {pause_s} s apart; Gorgias calls the door; one run stays
-and drains. Seconds from the edit until the delivery was stored, was drained, and was written in the other two systems, as
-their own stores tell. The sandbox's limits are raised; the first delivery after quiet waits for Dagster to start a run as
-well, which is not in these figures."""
+A person edits a ticket in the sandbox's Gorgias, {edits} times, {pause_s} s apart; Gorgias calls the door; one run
+stays and drains. Seconds from the edit until the delivery was stored, was drained, and was written in the other two
+systems, as their own stores tell. The sandbox's limits are raised; the first delivery after quiet waits for Dagster to
+start a run as well, which is not in these figures."""
 
 
 def measure(name: str, *, quick: bool) -> dict[str, Any]:
