@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sync_platform.core.records import ENTITIES, SYSTEMS, Channel, Entity, Json, Lane, Link, LinkState, Row, System
 from sync_platform.errors import BadInput, SyncError
 from sync_platform.ledger import accounts, inbox, links
-from sync_platform.sync import pull
+from sync_platform.sync import order, pull
 from sync_platform.sync.hub import Hub, Step, touches
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _is_news(hub: Hub, link: Link | None, told: Mapping[str, Any], entity: Entit
         return True
     if what == "associationChange":
         # Associations move no stamp that is sure; a read that began well after the event showed it.
-        apart = timedelta(seconds=pull.CLOCKS_APART_S)
+        apart = timedelta(seconds=order.CLOCKS_APART_S)
         return link.whole_at is None or link.whole_at < at + apart
     if what == "propertyChange" and _known(hub, link, told, entity):
         return False

@@ -4,9 +4,11 @@ import base64
 import json
 import threading
 import urllib.request
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from sync_platform.core.records import Entity, Link, System
 from sync_platform.errors import Misconfigured
 from sync_platform.ledger.database import Ledger
 from sync_platform.sync.hooks import _is_news
@@ -146,3 +148,12 @@ def test_setup_refuses_addresses_and_settings_with_which_nothing_could_be_checke
 def test_an_object_that_nobody_linked_is_news_unless_it_is_told_gone():
     assert _is_news(None, None, {"what": "creation", "at": 1}, None)
     assert not _is_news(None, None, {"what": "deletion", "at": 1}, None)
+
+
+@pytest.mark.parametrize(("read_after_s", "news"), [(None, True), (1, True), (60, False), (-60, True)])
+def test_an_association_is_news_until_a_read_that_began_well_after_it(read_after_s, news):
+    at = datetime(2026, 3, 1, 10, tzinfo=UTC)
+    link = Link(1, None, System.HUBSPOT, Entity.TICKET, "5", stamp=at + timedelta(days=1))
+    link.whole_at = None if read_after_s is None else at + timedelta(seconds=read_after_s)
+    told = {"what": "associationChange", "at": int(at.timestamp() * 1000)}
+    assert _is_news(None, link, told, Entity.TICKET) is news
