@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from sync_platform import __version__, cli_audit, cli_desk, cli_forget, cli_plans, cli_policy, cli_restored
+from sync_platform import __version__, cli_audit, cli_desk, cli_forget, cli_plans, cli_policy, cli_restored, cli_serve
 from sync_platform import cli_words as words
 from sync_platform.cli_simulate import register as register_simulate
 from sync_platform.errors import AnotherCycleRuns, Misconfigured, SyncError
@@ -70,12 +70,18 @@ def init(
     return words.DONE
 
 
-@app.command(epilog="Example: sync-platform setup")
-def setup(as_json: AsJson = False) -> int:
+@app.command(epilog="Examples: sync-platform setup · sync-platform setup --webhooks https://hooks.example.com")
+def setup(
+    webhooks: Annotated[
+        str | None,
+        typer.Option("--webhooks", metavar="URL", help="Also let the systems call the door at this address."),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
     """Create what is missing in HubSpot and the ERP, and stamp the ledger with its accounts. Safe to repeat."""
     from sync_platform.sync.setup import setup as run
 
-    return _findings(run(Settings.load()), as_json=as_json)
+    return _findings(run(Settings.load(), webhooks_url=webhooks), as_json=as_json)
 
 
 @app.command(epilog="Example: sync-platform connect gorgias")
@@ -102,12 +108,17 @@ def connect(
     return words.DONE
 
 
-@app.command(epilog="Example: sync-platform doctor --json")
-def doctor(as_json: AsJson = False) -> int:
+@app.command(epilog="Examples: sync-platform doctor --json · sync-platform doctor --webhooks https://hooks.example.com")
+def doctor(
+    webhooks: Annotated[
+        str | None, typer.Option("--webhooks", metavar="URL", help="Also send a delivery through the door there.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
     """Say what is reachable, with which rights and limits, and what is missing; a remedy beside each."""
     from sync_platform.sync.setup import doctor as run
 
-    return _findings(run(Settings.load()), as_json=as_json)
+    return _findings(run(Settings.load(), webhooks_url=webhooks), as_json=as_json)
 
 
 @app.command(epilog="Examples: sync-platform plan · sync-platform plan --only customer:ada@example.com --json")
@@ -288,6 +299,7 @@ cli_policy.register(app)
 cli_forget.register(app)
 cli_audit.register(app)
 cli_restored.register(app)
+cli_serve.register(app)
 register_simulate(app)
 
 

@@ -343,6 +343,11 @@ def absolute_sqlite(url: str, root: Path) -> str:
     return f"{prefix}{(root / path).as_posix()}"
 
 
+def plain_url(value: str) -> str:
+    """An http(s) address alone, without a slash at its end; https unless it is this machine. Raises ValueError."""
+    return _checked_url(value)
+
+
 def _checked_url(value: str) -> str:
     parts = urlsplit(value.strip().rstrip("/"))
     if parts.scheme not in {"http", "https"} or not parts.hostname:

@@ -25,6 +25,7 @@ COMMANDS = [
 COMMANDS += ["reviews", "parked", "link", "unlink", "policy"]
 COMMANDS += ["forget", "restored", "audit", "prune", "join"]
 COMMANDS += ["simulate"]
+COMMANDS += ["serve"]
 CANARY = "canary.ada@example.com"
 SUMMARY = {
     "run": "r1",

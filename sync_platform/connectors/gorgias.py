@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from sync_platform.connectors import gorgias_setup
+from sync_platform.connectors import gorgias_hooks, gorgias_setup
 from sync_platform.connectors.gorgias_feeds import (
     FEEDS,
     PAGE,
@@ -140,9 +140,15 @@ class GorgiasConnector:
         return gorgias_setup.prepare()
 
     def examine(self, wanted: Iterable[Wanted]) -> list[Finding]:
-        """Account, user, rights, limit, surveys."""
+        """Account, user, rights, limit, surveys; our integration where there is one."""
         del wanted
-        return gorgias_setup.examine(self._api)
+        found = gorgias_setup.examine(self._api)
+        calls = gorgias_hooks.examine(self._api) if all(one.ok for one in found) else None
+        return [*found, *([calls] if calls else [])]
+
+    def listen(self, url: str, headers: Mapping[str, str], hmac_secret: str | None) -> Finding:
+        """Let Gorgias call `url` at every change of a ticket, with these headers."""
+        return gorgias_hooks.listen(self._api, url, headers, hmac_secret)
 
     def close(self) -> None:
         """Give back connections."""

@@ -88,6 +88,7 @@ class CycleResource(dg.ConfigurableResource[Any]):
     def open_slice(self, progress: Callable[[Progress], None]) -> AbstractContextManager[Cycle]:
         """Where a cycle comes from."""
         from sync_platform.sync.cycle import open_cycle
+        from sync_platform.sync.hooks import STAY_S
 
         return open_cycle(
             Settings.load(),
@@ -96,6 +97,7 @@ class CycleResource(dg.ConfigurableResource[Any]):
             only=tuple(self.only),
             progress=progress,
             run=self._run,
+            stay_s=STAY_S,
         )
 
     def step(self, context: dg.AssetExecutionContext, work: Callable[[Cycle], Step]) -> Step | None:

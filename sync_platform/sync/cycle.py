@@ -25,6 +25,7 @@ from sync_platform.ledger.tables import CallRow, RunRow
 from sync_platform.settings import Settings
 from sync_platform.sync import (
     brake,
+    hooks,
     keep_out,
     order,
     plans,
@@ -134,6 +135,8 @@ class Cycle:
     lease: Lease
     steps: list[Step] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
+    # How long to wait for further webhook deliveries after the last one; 0: not at all.
+    stay_s: float = 0.0
     _spent: dict[System, dict[str, float]] = field(default_factory=dict)
     _standing: Standing | None = None
 
@@ -142,10 +145,12 @@ class Cycle:
         """The run's id in the ledger."""
         return self.hub.run
 
-    def pull(self, system: System, entity: Entity) -> Step:
-        """News, owed reads and backfill of one system and entity."""
+    def pull(self, system: System, entity: Entity, *, inbox_only: bool = False) -> Step:
+        """Webhook deliveries; then, unless these alone are asked for, news, owed reads and backfill."""
         step = Step(f"observed/{system}_{entity}")
-        if self._goes_on(step) and touches(self.hub.only, system, entity):
+        if inbox_only:
+            step = hooks.from_inbox(self.hub, system, entity, reconcile.judge_now(self.hub, entity))
+        elif self._goes_on(step) and touches(self.hub.only, system, entity):
             step = pull.pull(self.hub, system, entity, reconcile.judge_now(self.hub, entity), full=self.full)
         return self._done(step, system, entity)
 
@@ -187,6 +192,7 @@ class Cycle:
 
     def finish(self) -> dict[str, Any]:
         """End the slice; gives the summary that `sync-platform sync --json` prints."""
+        hooks.stay(self, self.stay_s)
         self._follow_up()
         summary = summarize(self)
         with self.hub.ledger.begin() as conn:
@@ -208,6 +214,12 @@ class Cycle:
         self.hub.ledger.check_owner = lambda: None
         self.lease.release()
         return summary
+
+    def settle(self) -> None:
+        """Judge what is dirty and write what is due."""
+        for entity in ENTITIES:
+            self.reconcile(entity)
+        self._follow_up()
 
     def _follow_up(self) -> None:
         """What one system answered can be news for another (a number that the ERP gave): written in the same slice."""
@@ -236,8 +248,11 @@ def open_cycle(
     progress: Callable[[Progress], None] | None = None,
     run: str | None = None,
     wait_s: float = 5.0,
+    stay_s: float = 0.0,
 ) -> Iterator[Cycle]:
     """Take the lease (waiting a few seconds), check the accounts, and hand out the slice.
+
+    With `stay_s` a slice that drained webhook deliveries waits so long for the next one before it ends.
 
     Raises AnotherCycleRuns when somebody alive holds the lease, NotSetUp, WrongAccount, and other Halt errors.
     """
@@ -255,7 +270,7 @@ def open_cycle(
                         conn.execute(
                             insert(RUN), [{"id": run, "kind": kind, "started_at": hub.now(), "complete": False}]
                         )
-                yield Cycle(hub, kind, full, lease)
+                yield Cycle(hub, kind, full, lease, stay_s=stay_s)
         finally:
             lease.release()
     finally:

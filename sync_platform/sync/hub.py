@@ -131,6 +131,8 @@ class Hub:
     made_words: dict[tuple[System, Entity], dict[str, dict[str, Json]]] = field(default_factory=dict)
     # Whether this slice has read a page of backfill: however slow the news, each slice comes one page further.
     backfilled: bool = False
+    # How many webhook deliveries this run has drained.
+    drained: int = 0
     # Whether a person paused the platform: seen by a slice at work, which then ends. A plan only reads, and goes on.
     heeds_pause: bool = True
     pause_seen: bool = False

@@ -6,19 +6,20 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from sync_platform.errors import SyncError
-from sync_platform.ledger import acts, holds, links, outbox
+from sync_platform.ledger import acts, holds, inbox, links, outbox
 from sync_platform.ledger.database import Ledger, get_meta, ledger_id
 from sync_platform.ledger.lease import holder
-from sync_platform.ledger.tables import CursorRow, InboxRow
+from sync_platform.ledger.tables import CursorRow, RunRow
 from sync_platform.settings import Settings
 from sync_platform.sync import plans
 from sync_platform.sync.order import DETAILED
 
 CURSOR = CursorRow.__table__  # type: ignore[attr-defined]
-INBOX = InboxRow.__table__  # type: ignore[attr-defined]
+RUN = RunRow.__table__  # type: ignore[attr-defined]
+_LAST_RUN = select(RUN.c.started_at).where(RUN.c.ended_at.is_not(None)).order_by(RUN.c.ended_at.desc()).limit(1)
 LOOK_EVERY_S = 0.25
 
 
@@ -57,7 +58,8 @@ def _look(ledger: Ledger, poll_s: float) -> News:
         if acts.paused(conn) is not None:
             return News(False, ("paused: `sync-platform resume` lets it go on",), key)
         reasons = []
-        if conn.execute(select(func.count()).select_from(INBOX).where(INBOX.c.drained_at.is_(None))).scalar_one():
+        # What a run has left there, for a system's trouble, waits for the next poll.
+        if inbox.fresh(conn, conn.execute(_LAST_RUN).scalar()):
             reasons.append("inbox")
         if outbox.due_count(conn, now):
             reasons.append("intents due")

@@ -54,10 +54,13 @@ def pull(hub: Hub, system: System, entity: Entity, judge: Judge, *, full: bool =
 
     A system's trouble ends this step, not the run: it is named in `trouble`.
     """
+    from sync_platform.sync import hooks  # takes its rows by what stands here
+
     step = Step(f"observed/{system}_{entity}")
     connector = hub.connectors[system]
     try:
         hub.reach(system)
+        hooks.drain(hub, system, entity, judge, step)
         places = load_cursors(hub, system)
         news(hub, system, entity, judge, step, places)
         with hub.ledger.read() as conn:

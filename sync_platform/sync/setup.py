@@ -12,12 +12,15 @@ from sync_platform.errors import SyncError
 from sync_platform.ledger import accounts as stamps
 from sync_platform.ledger.database import Ledger
 from sync_platform.settings import Settings
+from sync_platform.sync import through, webhooks
 from sync_platform.sync.cycle import load_policy
 from sync_platform.sync.sides import open_sides, read_directories, remember_asked
 
 
-def setup(settings: Settings) -> list[Finding]:
+def setup(settings: Settings, *, webhooks_url: str | None = None) -> list[Finding]:
     """Create what is missing (ledger, ERP tables, HubSpot properties), stamp the ledger; safe to repeat.
+
+    With `webhooks_url`, where the door is reached, also what makes the systems call it.
 
     Raises WrongAccount when the ledger belongs to other accounts, and the Halt and Retryable families.
     """
@@ -39,13 +42,18 @@ def setup(settings: Settings) -> list[Finding]:
                 )
             )
             read_directories(ledger, sides, max_age_s=0.0)
+            if webhooks_url is not None:
+                found += webhooks.listen(settings, sides[System.GORGIAS], webhooks_url)
     finally:
         ledger.close()
     return found
 
 
-def doctor(settings: Settings) -> list[Finding]:
-    """What is reachable, with which rights and limits, what is missing; the remedy beside each. Changes nothing."""
+def doctor(settings: Settings, *, webhooks_url: str | None = None) -> list[Finding]:
+    """What is reachable, with which rights and limits, what is missing; the remedy beside each. Changes nothing.
+
+    With `webhooks_url`, where the door is reached, a test delivery is sent through it and timed.
+    """
     found: list[Finding] = []
     try:
         policy = load_policy(settings)
@@ -57,6 +65,9 @@ def doctor(settings: Settings) -> list[Finding]:
         found.append(Finding("ledger", True, "reachable"))
         for system in SYSTEMS:
             found += _examine(settings, ledger, system, policy)
+        found += webhooks.examine(settings, ledger)
+        if webhooks_url is not None:
+            found.append(through.send_through(settings, ledger, webhooks_url))
     finally:
         ledger.close()
     return found
