@@ -9,7 +9,7 @@ import pytest
 
 from sync_platform.simulation.invariants import PRESENT
 from sync_platform.simulation.planted import PLANTS
-from sync_platform.simulation.run import STEPS, play, simulate, staged
+from sync_platform.simulation.run import play, simulate, staged
 from sync_platform.simulation.script import as_test, draw, shorten
 from sync_platform.simulation.truth import Violation
 
@@ -125,7 +125,7 @@ def test_a_create_that_lands_late_and_is_spelt_otherwise_there_does_not_win_over
 
 
 def test_the_first_seeds_keep_everything_and_evaluate_everything():
-    report = simulate(range(1, 9), STEPS)
+    report = simulate(range(1, 21), PLANT_STEPS)
     assert report["violations"] == 0, report["script"]
     assert report["never_evaluated"] == []
     assert set(report["invariants"]) == set(PRESENT)
@@ -153,7 +153,7 @@ def test_the_figures_are_the_same_however_many_processes_play():
 
 def test_a_violation_comes_whole_from_another_process():
     alone = Violation("I1", "who is missing")
-    sent = pickle.loads(pickle.dumps(alone))  # noqa: S301 - our own
+    sent = pickle.loads(pickle.dumps(alone))
     assert (sent.invariant, sent.words, str(sent)) == ("I1", "who is missing", str(alone))
 
 
@@ -165,11 +165,35 @@ def test_a_script_is_shortened_to_the_steps_that_it_fails_by():
     assert "def test_seed_5_keeps_i1() -> None:" in as_test(short, "I1", 5)
 
 
+# Faults that drawn stories meet so rarely that they get a story of their own.
+EVERYBODY = ["gorgias", "hubspot", "erp"]
+STORIES = {
+    "busy_taken_for_refused": [
+        *BEGINNING, ["edit", "erp", "ticket", 0, 0, 7], ["pull", "erp", "ticket"], ["fault", "busy", 0],
+        ["push", "gorgias", "ticket"], ["quiet"],
+    ],
+    "drop_is_judged_again": [
+        ["operators", 1, 900], *(["person", number, EVERYBODY, []] for number in (1, 2, 3)), ["quiet"],
+        ["burst", "erp", "customer", 2, 202, 3], ["wait", 31], ["cycle"], ["drop", 0], ["cycle"], ["quiet"],
+    ],
+    "answer_taken_though_claims_moved": [
+        ["operators", 5, 900], ["person", 1, EVERYBODY, []], ["quiet"],
+        ["rule", "customer", "company", "review", "keep", EVERYBODY],
+        ["quarrel", "erp", "hubspot", "customer", 0, 201], ["cycle"], ["resolve", 0, 0],
+        ["edit", "erp", "customer", 0, 2, 333], ["cycle"], ["quiet"],
+    ],
+}  # fmt: skip
+
+
+def stories(name):
+    yield from [STORIES[name]] if name in STORIES else ()
+    yield from (draw(seed, PLANT_STEPS) for seed in range(1, PLANT_SEEDS + 1))
+
+
 @pytest.mark.parametrize("name", PLANTS)
 def test_a_planted_fault_is_noticed(name):
     with staged() as stage:
-        for seed in range(1, PLANT_SEEDS + 1):
-            story = draw(seed, PLANT_STEPS)
+        for seed, story in enumerate(stories(name)):
             if not stage.play(story, seed=seed, plant=name).violations:
                 continue
             # What fails without the fault as well says nothing about it.
