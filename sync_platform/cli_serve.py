@@ -1,4 +1,4 @@
-"""`serve`: the door for webhooks, and the pages."""
+"""`serve`: the door for webhooks; the pages join it once they are there."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from sync_platform import cli_words as words
 from sync_platform.settings import Settings
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the door; 0: any free one.")]
-PagesPort = Annotated[int, typer.Option(min=0, max=65535, help="Port of the pages; 0: any free one.")]
+PagesPort = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="Port of the pages; 0: any free one. They are not there yet.")
+]
 
 
 def register(app: typer.Typer) -> None:
     """Put the command on the door."""
-    app.command(epilog="Examples: sync-platform serve · sync-platform serve --port 8080 --pages-port 8081")(serve)
+    app.command(epilog="Examples: sync-platform serve · sync-platform serve --host 127.0.0.1 --port 0")(serve)
 
 
 def serve(
     port: Port = 8080,
     host: Annotated[str, typer.Option(help="Address on which the door listens.")] = "0.0.0.0",  # noqa: S104 - see help
-    pages_port: PagesPort = 8081,
+    pages_port: PagesPort = None,
     pages_host: Annotated[str, typer.Option(help="Address on which the pages listen.")] = "127.0.0.1",
 ) -> int:
-    """Take webhooks in and show the pages, until it is stopped. Needs the ledger, no system. Prints a ready line."""
+    """Take webhooks in, until it is stopped. Needs the ledger, no system. Prints a ready line."""
     from sync_platform.web.server import serve as run
 
     run(

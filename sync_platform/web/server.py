@@ -30,7 +30,7 @@ HEAD_S = 5.0
 IDLE_S = 75
 BACKLOG = 2048
 STOP_S = 5
-PAGES = "sync_platform.web.pages"
+PAGES, PAGES_PORT = "sync_platform.web.pages", 8081
 _BAD_REQUEST = b'{"error":"not_http"}'
 
 
@@ -116,13 +116,15 @@ def serve(
     host: str = "0.0.0.0",  # noqa: S104 - the door is there to be reached
     port: int = 8080,
     pages_host: str = "127.0.0.1",
-    pages_port: int = 8081,
+    pages_port: int | None = None,
     on_ready: Callable[[Mapping[str, Any]], None],
 ) -> None:
     """Listen until a signal. `on_ready` is told `{"ready", "door", "pages"}`; port 0 is any free one.
 
     Makes or migrates the ledger. Raises Misconfigured for a port that is taken, and what `Ledger.open` raises.
     """
+    if pages_port is not None and importlib.util.find_spec(PAGES) is None:
+        raise Misconfigured("the pages are not there yet", remedy="Leave `--pages-port` out: the door alone is served.")
     with contextlib.ExitStack() as stack:
         ledger = inbox.open_inbox(settings.ledger_url)
         stack.callback(ledger.close)
@@ -130,7 +132,8 @@ def serve(
         apps: list[tuple[str, Any, socket.socket]] = []
         if importlib.util.find_spec(PAGES) is not None:
             pages = importlib.import_module(PAGES)
-            at = stack.enter_context(contextlib.closing(_listening(pages_host, pages_port)))
+            where = PAGES_PORT if pages_port is None else pages_port
+            at = stack.enter_context(contextlib.closing(_listening(pages_host, where)))
             apps.append(("pages", pages.app(settings), at))
         asyncio.run(_run(settings, Collector(ledger), doors, apps, on_ready))
 

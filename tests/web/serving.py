@@ -70,8 +70,6 @@ def served(root: Path, ledger_url: str, **env: str) -> Iterator[Served]:
         "serve",
         "--port",
         "0",
-        "--pages-port",
-        "0",
         "--host",
         "127.0.0.1",
     ]

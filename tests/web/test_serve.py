@@ -10,7 +10,10 @@ import time
 import pytest
 from sqlalchemy import text
 
+from sync_platform.errors import Misconfigured
 from sync_platform.ledger.database import Ledger
+from sync_platform.settings import Settings
+from sync_platform.web.server import serve
 from tests.web.calls import dumped, event, gorgias_headers, ticket, v3_headers
 from tests.web.serving import served
 
@@ -31,6 +34,12 @@ def test_serve_makes_the_ledger_takes_deliveries_and_stops_at_a_signal(tmp_path,
         assert b'{"ok":true}' in one.raw(b"GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
         assert one.stop(signal.SIGTERM) == 0
     assert len(stored(ledger_url)) == 2
+
+
+def test_pages_that_are_not_there_are_not_promised(tmp_path):
+    settings = Settings.load({"LEDGER_DATABASE_URL": f"sqlite:///{tmp_path / 'l.db'}"}, root=tmp_path)
+    with pytest.raises(Misconfigured, match="not there yet"):
+        serve(settings, host="127.0.0.1", port=0, pages_port=0, on_ready=lambda ready: None)
 
 
 def test_what_is_no_http_and_heads_without_end_are_refused_as_everything_else_is(tmp_path):
@@ -101,10 +110,6 @@ def test_a_door_that_is_killed_under_load_has_every_delivery_that_it_acknowledge
 
 
 def test_a_port_that_is_taken_is_said_with_a_remedy(tmp_path):
-    from sync_platform.errors import Misconfigured
-    from sync_platform.settings import Settings
-    from sync_platform.web.server import serve
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings = Settings.load({"LEDGER_DATABASE_URL": f"sqlite:///{tmp_path / 'l.db'}"}, root=tmp_path)
         with pytest.raises(Misconfigured, match="cannot listen"):
