@@ -143,5 +143,5 @@ def as_test(script: Sequence[Step], invariant: str, seed: int) -> str:
     return (
         f"def test_seed_{seed}_keeps_{invariant.lower()}() -> None:\n"
         f"    script = [\n{lines}\n    ]\n"
-        "    assert play(script).violations == []\n"
+        f"    assert play(script, seed={seed}).violations == []\n"
     )
