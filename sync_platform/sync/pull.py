@@ -19,12 +19,12 @@ from sync_platform.connectors.protocol import Connector, Cursor, Feed, Known
 from sync_platform.core.mappings import FieldMap, observe
 from sync_platform.core.records import UNSET, Entity, Json, Lane, Link, LinkState, Row, System
 from sync_platform.errors import Rejected, Retryable, SyncError
-from sync_platform.ledger import journal, links, outbox, work
+from sync_platform.ledger import journal, links, work
 from sync_platform.ledger.database import ForIds, number, upsert
 from sync_platform.sync import brake, vanished
 from sync_platform.sync.evidence import Taken, may_be_back, observation, take_back, take_evidence
 from sync_platform.sync.hub import CURSOR, Hub, Step
-from sync_platform.sync.order import DETAILED, HAS_MORE, MARKERS, REST, UPDATED, move, order, overtakes, owe, stays
+from sync_platform.sync.order import DETAILED, HAS_MORE, REST, UPDATED, move, order, overtakes, owe, stays
 
 FETCH_BATCH = 100
 # Parts of a ticket that other objects hold: their stamps are those of the message or the survey, not of the ticket.
@@ -430,7 +430,7 @@ def _take(
     more: list[str] = []
     dirty: set[str] = set()
     now = hub.now()
-    shown, observations = _without_newborn(hub, conn, system, known, shown)
+    observations: list[dict[str, Any]] = []
     for shown_row, fields in shown:
         row = replace(shown_row, stamp=None) if set(shown_row.attributes) <= PARTS else shown_row
         link = known.get(row.external_id)
@@ -468,25 +468,6 @@ def _take(
     links.mark_dirty(conn, dirty)
     if more and (system, entity) in DETAILED:
         links.owe_detail(conn, system, entity, more, HAS_MORE)
-
-
-def _without_newborn(
-    hub: Hub, conn: Connection, system: System, known: Mapping[str, Link], shown: Shown
-) -> tuple[Shown, list[dict[str, Any]]]:
-    """Objects that a create of ours made whose answer is not read yet: what they show waits until it is settled."""
-    name = MARKERS[system]
-    markers = {
-        row.external_id: marker
-        for row, _ in shown
-        if row.external_id not in known and isinstance(marker := row.attributes.get(name), str) and marker
-    }
-    waits = outbox.unsettled_of(conn, sorted(set(markers.values()))) if markers else {}
-    newborn = {external_id for external_id, marker in markers.items() if system in waits.get(marker, ())}
-    if not newborn:
-        return shown, []
-    now = hub.now()
-    kept = [observation(hub, row, fields, now, taken=False) for row, fields in shown if row.external_id in newborn]
-    return [(row, fields) for row, fields in shown if row.external_id not in newborn], kept
 
 
 def _judge_first(
