@@ -5,6 +5,7 @@ client's id and secret), reader (a token that may read the account alone) or cro
 """
 
 import re
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -87,8 +88,7 @@ class Filled:
         self.add("widgets", {"type": "custom", "template": wrapper}, "widget", "gone_widget")
         self.add("macros", {"name": "M", "actions": [{"name": "setStatus", "arguments": {}}]}, "macro", "gone_macro")
         self.add("rules", {"name": "R", "code": "if (true) {}"}, "rule", "gone_rule")
-        at = self.api.world.clock.now().replace(microsecond=0).isoformat()
-        later = re.sub(r":\d\d\+", ":59+", at)
+        later = (self.api.world.clock.now() + timedelta(minutes=30)).replace(microsecond=0).isoformat()
         job = {"type": "exportTicket", "params": {}, "scheduled_datetime": later}
         self.add("jobs", job, "job", "gone_job")
         self.add("account/settings", {"type": "views-ordering", "data": {}}, "setting")
