@@ -1,4 +1,4 @@
-"""`serve`: the door for webhooks; the pages join it once they are there."""
+"""`serve`: the door for webhooks, and the pages."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from sync_platform import cli_words as words
 from sync_platform.settings import Settings
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the door; 0: any free one.")]
-PagesPort = Annotated[
-    int | None, typer.Option(min=0, max=65535, help="Port of the pages; 0: any free one. They are not there yet.")
-]
+PagesPort = Annotated[int, typer.Option(min=0, max=65535, help="Port of the pages; 0: any free one.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -24,10 +22,10 @@ def register(app: typer.Typer) -> None:
 def serve(
     port: Port = 8080,
     host: Annotated[str, typer.Option(help="Address on which the door listens.")] = "0.0.0.0",  # noqa: S104 - see help
-    pages_port: PagesPort = None,
+    pages_port: PagesPort = 8081,
     pages_host: Annotated[str, typer.Option(help="Address on which the pages listen.")] = "127.0.0.1",
 ) -> int:
-    """Take webhooks in, until it is stopped. Needs the ledger, no system. Prints a ready line."""
+    """Take webhooks in and show the pages, until it is stopped. Needs the ledger, no system. Prints a ready line."""
     from sync_platform.web.server import serve as run
 
     run(

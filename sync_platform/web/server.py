@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
-import importlib.util
 import logging
 import signal
 import socket
@@ -22,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from sync_platform.errors import Misconfigured
 from sync_platform.ledger import inbox
 from sync_platform.settings import Settings
+from sync_platform.web import pages
 from sync_platform.web.collector import Collector
 from sync_platform.web.door import Door
 
@@ -30,7 +29,6 @@ HEAD_S = 5.0
 IDLE_S = 75
 BACKLOG = 2048
 STOP_S = 5
-PAGES, PAGES_PORT = "sync_platform.web.pages", 8081
 _BAD_REQUEST = b'{"error":"not_http"}'
 
 
@@ -116,26 +114,21 @@ def serve(
     host: str = "0.0.0.0",  # noqa: S104 - the door is there to be reached
     port: int = 8080,
     pages_host: str = "127.0.0.1",
-    pages_port: int | None = None,
+    pages_port: int = 8081,
     on_ready: Callable[[Mapping[str, Any]], None],
 ) -> None:
     """Listen until a signal. `on_ready` is told `{"ready", "door", "pages"}`; port 0 is any free one.
 
     Makes or migrates the ledger. Raises Misconfigured for a port that is taken, and what `Ledger.open` raises.
     """
-    if pages_port is not None and importlib.util.find_spec(PAGES) is None:
-        raise Misconfigured("the pages are not there yet", remedy="Leave `--pages-port` out: the door alone is served.")
     with contextlib.ExitStack() as stack:
         ledger = inbox.open_inbox(settings.ledger_url)
         stack.callback(ledger.close)
         doors = stack.enter_context(contextlib.closing(_listening(host, port)))
-        apps: list[tuple[str, Any, socket.socket]] = []
-        if importlib.util.find_spec(PAGES) is not None:
-            pages = importlib.import_module(PAGES)
-            where = PAGES_PORT if pages_port is None else pages_port
-            at = stack.enter_context(contextlib.closing(_listening(pages_host, where)))
-            apps.append(("pages", pages.app(settings), at))
-        asyncio.run(_run(settings, Collector(ledger), doors, apps, on_ready))
+        desk = stack.enter_context(contextlib.closing(_listening(pages_host, pages_port)))
+        shown = pages.app(settings)
+        stack.callback(shown.state.shelf.close)
+        asyncio.run(_run(settings, Collector(ledger), doors, [("pages", shown, desk)], on_ready))
 
 
 async def _run(

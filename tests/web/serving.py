@@ -72,6 +72,8 @@ def served(root: Path, ledger_url: str, **env: str) -> Iterator[Served]:
         "0",
         "--host",
         "127.0.0.1",
+        "--pages-port",
+        "0",
     ]
     process = subprocess.Popen(command, cwd=root, env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

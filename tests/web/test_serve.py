@@ -7,13 +7,11 @@ import socket
 import threading
 import time
 
+import httpx
 import pytest
 from sqlalchemy import text
 
-from sync_platform.errors import Misconfigured
 from sync_platform.ledger.database import Ledger
-from sync_platform.settings import Settings
-from sync_platform.web.server import serve
 from tests.web.calls import dumped, event, gorgias_headers, ticket, v3_headers
 from tests.web.serving import served
 
@@ -36,10 +34,13 @@ def test_serve_makes_the_ledger_takes_deliveries_and_stops_at_a_signal(tmp_path,
     assert len(stored(ledger_url)) == 2
 
 
-def test_pages_that_are_not_there_are_not_promised(tmp_path):
-    settings = Settings.load({"LEDGER_DATABASE_URL": f"sqlite:///{tmp_path / 'l.db'}"}, root=tmp_path)
-    with pytest.raises(Misconfigured, match="not there yet"):
-        serve(settings, host="127.0.0.1", port=0, pages_port=0, on_ready=lambda ready: None)
+def test_serve_shows_the_pages_on_a_port_of_their_own_and_the_door_knows_none_of_them(tmp_path):
+    with served(tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}", SYNC_WEB_TOKEN="look") as one:
+        pages = httpx.get(one.ready["pages"] + "/login")
+        assert pages.status_code == 200
+        assert "Sign in" in pages.text
+        assert httpx.get(one.ready["pages"] + "/hooks/gorgias").status_code == 404
+        assert httpx.get(one.ready["door"] + "/login").json() == {"error": "not_found"}
 
 
 def test_what_is_no_http_and_heads_without_end_are_refused_as_everything_else_is(tmp_path):
