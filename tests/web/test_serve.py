@@ -11,7 +11,10 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from sync_platform.errors import Misconfigured
 from sync_platform.ledger.database import Ledger
+from sync_platform.settings import Settings
+from sync_platform.web.server import serve
 from tests.web.calls import dumped, event, gorgias_headers, ticket, v3_headers
 from tests.web.serving import served
 
