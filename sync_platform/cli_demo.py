@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -29,6 +30,7 @@ from sync_platform.errors import Misconfigured, SyncError, Unavailable
 from sync_platform.settings import Settings, environment_names
 
 UI_PORT = 3000
+SERVE_PORTS = {"door": 8080, "pages": 8081}
 FIXED_PORTS = {"control": 8700, "gorgias": 8701, "hubspot": 8702}
 START_TIMEOUT_S = 90.0
 EDIT_EVERY_S = 20.0
@@ -197,11 +199,13 @@ def live(world: World, *, ledger_url: str | None, keep: bool) -> int:
         if not keep:
             _empty(home)
         ready = start_sandbox(world, home, children, _ports())
-        settings = demo_settings(home, ready, ledger_url)
-        set_up(settings)
         port = _free_port(UI_PORT)
+        ports = {name: _free_port(wanted) for name, wanted in SERVE_PORTS.items()}
+        settings = demo_settings(home, ready, ledger_url, **_own_words(ports["pages"]))
+        set_up(settings, webhooks_url=f"http://127.0.0.1:{ports['door']}")
+        _start_serve(home, children, ports)
         _start_dagster(home, children, port)
-        _introduce(ready, port)
+        _introduce(ready, settings, port, ports["pages"])
         with contextlib.suppress(KeyboardInterrupt):
             _day(settings, ready["control"]["url"], children)
         words.say("\nending …")
@@ -225,23 +229,35 @@ def start_sandbox(world: World, folder: Path, children: Children, ports: Mapping
     return found
 
 
-def demo_settings(folder: Path, ready: Mapping[str, Any], ledger_url: str | None) -> Settings:
+def demo_settings(folder: Path, ready: Mapping[str, Any], ledger_url: str | None, **more: str) -> Settings:
     """Settings of the demo, written to its own `.env` as well, so that other commands find it with SYNC_ROOT."""
     env = {
         "SANDBOX_CONTROL_URL": str(ready["control"]["url"]),
         "LEDGER_DATABASE_URL": ledger_url or f"sqlite:///{(folder / 'ledger.db').as_posix()}",
-    }
+    } | more
     file = folder / ".env"
     file.write_text("".join(f"{name}={value}\n" for name, value in env.items()), encoding="utf-8")
     file.chmod(0o600)
     return Settings.load(env, root=folder)
 
 
-def set_up(settings: Settings) -> None:
+def _own_words(pages_port: int) -> dict[str, str]:
+    """Settings of the demo's door and pages, drawn anew each time."""
+    return {
+        "GORGIAS_WEBHOOK_SECRET": secrets.token_hex(16),
+        "SYNC_WEB_TOKEN": secrets.token_urlsafe(9),
+        "SYNC_WEB_OPERATOR_TOKEN": secrets.token_urlsafe(9),
+        "SYNC_PUBLIC_URL": f"http://127.0.0.1:{pages_port}",
+    }
+
+
+def set_up(settings: Settings, *, webhooks_url: str | None = None) -> None:
     """`setup`, with its findings told."""
     from sync_platform.sync.setup import setup
 
-    failed = [finding for finding in setup(settings) if not finding.ok]
+    failed = [finding for finding in setup(settings, webhooks_url=webhooks_url) if not finding.ok]
+    # The pages are the public address here: only HubSpot's signatures would need the door's, and it does not call.
+    failed = [finding for finding in failed if finding.name != "webhooks.address"]
     for finding in failed:
         words.say(f"{finding.name}: {finding.found} — {finding.remedy}")
     if failed:
@@ -271,9 +287,19 @@ def _start_dagster(home: Path, children: Children, port: int) -> None:
     _until(lambda: _answers(f"http://127.0.0.1:{port}/server_info"), children, "Dagster")
 
 
-def _introduce(ready: Mapping[str, Any], port: int) -> None:
+def _start_serve(home: Path, children: Children, ports: Mapping[str, int]) -> None:
+    """The door, which the sandbox's Gorgias calls, and the pages."""
+    named = [f"--port={ports['door']}", "--host=127.0.0.1", f"--pages-port={ports['pages']}"]
+    env = clean_environment(SYNC_ROOT=str(home))
+    log = children.start("serve", [sys.executable, "-m", "sync_platform", "serve", *named], env)
+    _until(lambda: '"ready": true' in log.read_text(encoding="utf-8", errors="replace"), children, "serve")
+
+
+def _introduce(ready: Mapping[str, Any], settings: Settings, port: int, pages_port: int) -> None:
     words.say(
         f"\n  Dagster    http://127.0.0.1:{port}"
+        f"\n  Pages      http://127.0.0.1:{pages_port}   (sign in with the token"
+        f" {settings.secret('SYNC_WEB_OPERATOR_TOKEN')}, or {settings.secret('SYNC_WEB_TOKEN')} for reading)"
         f"\n  Gorgias    {ready['gorgias']['url']}   (sandbox)"
         f"\n  HubSpot    {ready['hubspot']['url']}   (sandbox)"
         f"\n  ERP        {ready['erp']['url']}"
