@@ -1,14 +1,15 @@
 """What follows for a record from the end of one of its objects. Pure: evidence, policy and edits in, a verdict out.
 
 Absence is no evidence; whoever calls this has it. A delete is judged when every other linked system was read since,
-and an edit there wins: by somebody who did not know of the end, or after it.
+and an edit there wins: by somebody who did not know of the end, or after it. What was first read after the end may be
+such an edit, so it stays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sync_platform.core.records import Decision, Json, Link, LinkState, Record, System
+from sync_platform.core.records import UNSET, Decision, Json, Link, LinkState, Record, System
 
 # Systems with a bin from which people can take things back [HubSpot: 90 days, doc]. Elsewhere `archive` is `unlink`.
 ARCHIVES = frozenset({System.HUBSPOT})
@@ -34,6 +35,11 @@ def edited_unknowingly(record: Record, link: Link, active: Sequence[Link]) -> bo
     )
 
 
+def met_after(active: Sequence[Link]) -> bool:
+    """Whether an object is judged here for the first time: nobody can tell whether it was edited after the end."""
+    return any(other.cells and all(cell.base is UNSET for cell in other.cells.values()) for other in active)
+
+
 def edits(decisions: Iterable[Decision], active: Sequence[Link]) -> bool:
     """Whether these decisions follow an edit in one of the systems that still hold the record."""
     there = {link.id for link in active}
@@ -50,7 +56,7 @@ def verdict(means: str, link: Link, *, read_since: bool) -> str | None:
     gone = link.gone or {}
     if gone.get("kind") in SETTLED or means == "ignore":
         return "keep"
-    if gone.get("edited"):
+    if gone.get("edited") or gone.get("unsure"):
         return "keep"
     return means if read_since else None
 

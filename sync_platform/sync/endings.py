@@ -7,13 +7,15 @@ The gone id stays for ever, and what is gone becomes active again by evidence al
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sync_platform.core import endings
 from sync_platform.core.merge import Merged, Scene
-from sync_platform.core.records import Json, Link, LinkState, Record, System
+from sync_platform.core.records import UNSET, Json, Link, LinkState, Record, System
+from sync_platform.errors import BadInput
 from sync_platform.sync.hub import Hub
 
 # The field of a late payload that stands for the object itself: a delete of ours that may still land.
@@ -46,6 +48,8 @@ def before(record: Record, links: Sequence[Link], late: Mapping[tuple[int, str],
             link.gone = {**gone, "kind": "by_us"}
         elif not gone.get("edited") and endings.edited_unknowingly(record, link, active):
             link.gone = {**gone, "edited": True}
+        elif endings.met_after(active):
+            link.gone = {**gone, "unsure": True}
         ending.touched.append(link)
     return ending
 
@@ -82,11 +86,25 @@ def after(hub: Hub, ending: Ending, scene: Scene, merged: Merged, polled: Mappin
 
 
 def _judged(hub: Hub, ending: Ending, scene: Scene, link: Link, means: str) -> None:
-    number = scene.add(WHOLE, {"deleted_in": str(link.system), "means": means}, "delete", cause="deleted")
+    told = {"deleted_in": str(link.system), "means": means}
+    number = scene.add(WHOLE, told, "delete", replaced=_unjudged(scene, link), cause="deleted")
     if means == "keep" or (ending.record.tombstone or {}).get("cause") == FORGOTTEN:
         return
     ending.record.tombstone = _tombstone(hub, link, means)
     ending.record.decided[WHOLE] = number
+
+
+def _unjudged(scene: Scene, link: Link) -> Json:
+    """What the object showed before it ended and nobody judged: a delete takes no value away without a word."""
+    out: dict[str, Json] = {}
+    for name, cell in link.cells.items():
+        if name not in scene.policy.fields or cell.base is not UNSET or cell.unread:
+            continue
+        # What cannot be read is told by the observation alone; nothing could be written of it either.
+        with suppress(BadInput):
+            value = scene.get(link, name, cell.shadow, None)
+            out |= {} if value is UNSET else {name: value}
+    return out or None
 
 
 def _tombstone(hub: Hub, link: Link, means: str) -> Json:

@@ -26,6 +26,32 @@ def test_what_was_deleted_while_the_answer_to_its_create_was_lost_is_known_to_be
     assert play(script).violations == []
 
 
+UNREAD_IN_THE_ERP = [
+    ["person", 1, ["erp", "gorgias"], ["gorgias"]],
+    ["person", 2, ["hubspot", "gorgias"], ["gorgias"]],
+    ["person", 3, ["hubspot", "erp"], ["erp"]],
+    ["pull", "gorgias", "customer"],
+    ["push", "erp", "customer"],
+]
+
+
+def test_what_was_first_read_after_a_delete_elsewhere_may_be_an_edit_and_stays():
+    script = [
+        ["means", "delete", "unlink", "ignore", "later_edit"],
+        *UNREAD_IN_THE_ERP,
+        ["delete", "gorgias", "customer", 2],
+        ["sweep", "gorgias", "customer"],
+        ["wait", 31],
+        ["cycle"],
+    ]
+    assert play(script, seed=1029).violations == []
+
+
+def test_what_was_deleted_before_it_was_judged_keeps_its_values_in_a_decision():
+    script = [*UNREAD_IN_THE_ERP, ["delete", "gorgias", "customer", 0], ["quiet"]]
+    assert play(script, seed=1029).violations == []
+
+
 def test_a_delete_waits_for_a_read_that_began_after_it_was_seen():
     script = [
         ["means", "delete", "delete", "delete", "never"],
