@@ -79,17 +79,17 @@ def merge_plans(conn: Connection, number: int) -> list[dict[str, Any]]:
     """Open plans that answer a question of identity: {plan, from, into}, at most twenty."""
     plan = plans.PLAN.c
     rows = conn.execute(
-        select(plan.id, plan.items)
+        select(plan.id, plan["items"])
         .where(plan.state == "open", plan.source == merge_plan.SOURCE)
         .order_by(plan.at.desc())
         .limit(ACTS_SHOWN)
     )
-    moving = ((row.id, next((one for one in row.items or () if one["verb"] == plans.LINKS), None)) for row in rows)
-    return [
-        {"plan": plan_id, "from": item["facts"]["from"], "into": item["record"]}
-        for plan_id, item in moving
-        if item is not None and item["facts"]["review"] == number
-    ]
+    found: list[dict[str, Any]] = []
+    for plan_id, items in rows:
+        item = next((one for one in items or () if one["verb"] == plans.LINKS), None)
+        if item is not None and item["facts"]["review"] == number:
+            found.append({"plan": plan_id, "from": item["facts"]["from"], "into": item["record"]})
+    return found
 
 
 # --- what was shown ---------------------------------------------------------------------------------------------

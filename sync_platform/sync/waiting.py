@@ -35,6 +35,8 @@ def title(record: Record) -> str:
     """What people call one record."""
     for name in CALLED:
         value = record.fields.get(name)
+        if isinstance(value, Mapping):
+            value = value.get("full") or " ".join(str(value[part]) for part in ("first", "last") if value.get(part))
         if isinstance(value, str) and value.strip():
             return value
     return f"{record.entity} {str(record.id)[:8]}"
@@ -85,6 +87,7 @@ def _side(
 ) -> dict[str, Any]:
     """What one system holds of a field, and what it claims, if it does."""
     side: dict[str, Any] = {"system": str(system), "claims": claim is not None, "state": "none", "id": None}
+    side["moved"] = False
     if claim is not None:
         side |= {"state": "shown", "theirs": claim["theirs"], "value": claim["value"], "id": claim["id"]}
         side |= {"after": claim["after"], "until": claim["until"]}

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 from sync_platform.core.records import UNSET, Json, Link, LinkState, System, Verb, payload_hash
 from sync_platform.core.scene import Scene
 from sync_platform.errors import NotFound, Rejected
-from sync_platform.ledger import acts, holds, links
+from sync_platform.ledger import holds, links
 from sync_platform.ledger.holds import HOLD, WHOLE
 from sync_platform.ledger.holds import ITEM as HELD_ITEM
 from sync_platform.ledger.journal import DECISION
@@ -32,7 +32,7 @@ Written = Mapping[tuple[str, str, str], Json]
 
 
 def waiting(conn: Connection) -> dict[str, Any]:
-    """Open holds and plans, what was answered of late, and whether the platform is paused."""
+    """Open holds and plans, and what was answered of late."""
     plan = PLAN.c
     columns = (plan.id, plan.source, plan.state, plan.summary, plan.at, plan.closed_at, plan.carried_at)
     rows = select(*columns).where(plan.source.in_(sorted(plans.CARRIERS)))
@@ -42,13 +42,11 @@ def waiting(conn: Connection) -> dict[str, Any]:
     ).all()
     held = select(HOLD).where(HOLD.c.state.in_((holds.APPROVED, holds.DROPPED))).order_by(HOLD.c.id.desc())
     found = conn.execute(select(HOLD).where(HOLD.c.state == "open", HOLD.c["count"] > 0).order_by(HOLD.c.id)).all()
-    paused = acts.paused(conn)
     return {
         "holds": [_hold_line(row) for row in found],
         "plans": [_plan_line(row) for row in open_rows],
         "past_plans": [_plan_line(row) for row in past],
         "past_holds": [_hold_line(row) for row in conn.execute(held.limit(ANSWERED_SHOWN))],
-        "paused": paused and paused | {"at": utc(paused["at"])},
     }
 
 

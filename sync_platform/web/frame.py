@@ -10,6 +10,7 @@ import asyncio
 import functools
 import hmac
 import logging
+import re
 import threading
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import datetime
@@ -58,15 +59,16 @@ PLACES = (
     ("/acts", "Acts"),
     ("/status", "Status"),
 )
+_FRACTION = re.compile(r"\.\d+$")
 _LOG = logging.getLogger(__name__)
 
 
 def _moment(at: datetime | str | None) -> str:
-    """A time as people read it, in UTC; empty for none."""
+    """A time as people read it, in UTC and to the second; empty for none."""
     if at is None:
         return ""
     said = at if isinstance(at, str) else utc(at) or ""
-    return said.replace("T", " ").replace("+00:00", "").replace("Z", "")
+    return _FRACTION.sub("", said.replace("T", " ").replace("+00:00", "").replace("Z", ""))
 
 
 TEMPLATES = Environment(

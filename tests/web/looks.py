@@ -51,7 +51,8 @@ SHAPE = """() => {
   if (document.title.length < 8) found.push("no title");
   const heads = [...document.querySelectorAll("th:not([scope])")];
   found.push(...heads.map((one) => `th without scope: ${one.textContent.trim()}`));
-  for (const one of document.querySelectorAll("[style]")) found.push(`style: ${one.outerHTML.slice(0, 80)}`);
+  const styled = [...document.querySelectorAll("[style]:not([style=''])")];
+  found.push(...styled.map((one) => `style: ${one.outerHTML.slice(0, 80)}`));
   const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
   found.push(...ids.filter((one, at) => ids.indexOf(one) !== at).map((one) => `id twice: ${one}`));
   const ranks = [...document.querySelectorAll("h1, h2, h3, h4")].map((one) => Number(one.tagName[1]));
