@@ -66,7 +66,7 @@ def _switch(verb: str) -> Route:
         acting.switch(frame.hub(request), verb, who=word.who, why=word.why)
         return RedirectResponse("/plans#pause", status_code=303)
 
-    return Route(f"/plans/all/{verb}", frame.acted(view), methods=["POST"])
+    return Route(f"/{verb}", frame.acted(view), methods=["POST"])
 
 
 # --- undo
