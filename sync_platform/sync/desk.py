@@ -143,6 +143,8 @@ def resolve_in(
 ) -> dict[str, Any]:
     """The answer itself, in the caller's transaction. Raises as `resolve`."""
     row = _open_review(conn, number)
+    if row.kind != "field":
+        raise BadInput("this review is about who is who, not about a value")
     record = links.records_by_id(conn, [row.record_id])[row.record_id]
     claims = tuple(record.reviews.get(row.field, ()))
     if choose is not None:

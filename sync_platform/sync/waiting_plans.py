@@ -100,7 +100,10 @@ def plan(hub: Hub, conn: Connection, name: str, *, start: int = 0) -> dict[str, 
 def _bare(conn: Connection, items: Sequence[Item]) -> list[dict[str, Any]]:
     """Items of a plan that was answered: what their fields held then is told by the records' own history."""
     called = titles(conn, [one.record for one in items])
-    return [_item_line(one, called.get(one.record, ""), [{"field": name} for name in one.fields]) for one in items]
+    return [
+        _item_line(one, called.get(one.record, ""), [{"field": name, "moved": False} for name in one.fields])
+        for one in items
+    ]
 
 
 def _with_values(hub: Hub, conn: Connection, source: str, policy: str, items: Sequence[Item]) -> list[dict[str, Any]]:
