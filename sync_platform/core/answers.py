@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from sync_platform.core.records import Claim, Json, System, canonical_json
 
 CHOOSE, VALUE, LEAVE = "choose", "value", "leave"
+# To a question of identity: the records are not one.
+APART = "apart"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """kind: choose (the claim of `system` wins), value (`value`, canonical), leave (each side keeps what it has).
 
-    `claims` are those that the person was shown.
+    To a question of identity: apart. `claims` are those that the person was shown.
     """
 
     kind: str

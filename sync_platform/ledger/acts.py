@@ -20,6 +20,12 @@ def add(conn: Connection, verb: str, subject: str, *, who: str, why: str | None,
     conn.execute(insert(ACT), [{"verb": verb, "subject": subject, "who": who, "why": why, "at": at}])
 
 
+def resumed_since(conn: Connection, at: datetime | None) -> bool:
+    """Whether the newest word on a pause is that it is over, said after `at`; without a moment any such word counts."""
+    row = conn.execute(_LAST_WORD).first()
+    return row is not None and row.verb == "resume" and (at is None or row.at > at)
+
+
 def paused(conn: Connection) -> dict[str, Any] | None:
     """Who paused the platform, when and why; None when it runs."""
     row = conn.execute(_LAST_WORD).first()

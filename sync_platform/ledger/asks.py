@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 from sqlalchemy import Table as SaTable
 
-from sync_platform.core.answers import Answer
+from sync_platform.core.answers import APART, Answer
 from sync_platform.core.records import Entity
 from sync_platform.ledger.database import ForIds, in_chunks, insert_for
 from sync_platform.ledger.journal import CHUNK, PARKED, REVIEW
@@ -22,6 +22,12 @@ IDENTITY = ("twin", "ambiguous")
 _ANSWERED = select(REVIEW.c.record_id).where(
     REVIEW.c.state == "open", REVIEW.c.entity == bindparam("b_entity"), REVIEW.c.answer.is_not(None)
 )
+_IDENTITY_ANSWERED = select(REVIEW).where(
+    REVIEW.c.state == "open",
+    REVIEW.c.kind != "field",
+    REVIEW.c.entity == bindparam("b_entity"),
+    REVIEW.c.answer.is_not(None),
+)
 _ANSWERS_OF = ForIds(
     REVIEW.c.record_id,
     lambda given: select(REVIEW.c.record_id, REVIEW.c.field, REVIEW.c.answer).where(
@@ -31,6 +37,7 @@ _ANSWERS_OF = ForIds(
 _RETRIES = select(PARKED).where(
     PARKED.c.entity == bindparam("b_entity"), PARKED.c.retry_at.is_not(None), PARKED.c.lifted_at.is_(None)
 )
+_WANTED_AGAIN = select(PARKED.c.id).where(PARKED.c.retry_at.is_not(None), PARKED.c.lifted_at.is_(None)).limit(1)
 
 
 def add_act(conn: Connection, verb: str, subject: str, *, who: str, why: str | None, at: datetime) -> None:
@@ -60,6 +67,12 @@ def answer(conn: Connection, number: int, said: Answer) -> None:
 def answered(conn: Connection, entity: Entity) -> list[str]:
     """Records of which a review was answered and not taken up yet."""
     return [row.record_id for row in conn.execute(_ANSWERED, {"b_entity": entity}) if row.record_id]
+
+
+def told_two(conn: Connection, entity: Entity) -> list[Any]:
+    """Questions of identity to which a person answered that the records are not one, not taken up yet."""
+    rows = conn.execute(_IDENTITY_ANSWERED, {"b_entity": entity})
+    return [row for row in rows if row.answer["kind"] == APART]
 
 
 def answers_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, dict[str, Answer]]:
@@ -115,6 +128,11 @@ def mark_parked(conn: Connection, number: int, **at: datetime) -> None:
 def retries(conn: Connection, entity: Entity) -> list[Any]:
     """Marks that a person wants tried again."""
     return list(conn.execute(_RETRIES, {"b_entity": entity}))
+
+
+def wanted_again(conn: Connection) -> bool:
+    """Whether a person wants anything tried again that no cycle has taken up."""
+    return conn.execute(_WANTED_AGAIN).first() is not None
 
 
 def lift_marks(conn: Connection, numbers: Sequence[int], at: datetime) -> None:

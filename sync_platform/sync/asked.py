@@ -7,17 +7,22 @@ from __future__ import annotations
 
 from sync_platform.core.records import Entity
 from sync_platform.ledger import asks, links
+from sync_platform.sync import relink
 from sync_platform.sync.hub import Hub
 
 UNREADABLE = "UNREADABLE"
 
 
 def take_up(hub: Hub, entity: Entity) -> None:
-    """Records with an answered review are judged; marks to be tried again are lifted and their records planned anew."""
+    """Records with an answered review are judged; marks to be tried again are lifted and their records planned anew.
+
+    Records of which a person said that they are not one are told apart first.
+    """
     with hub.ledger.read() as conn:
         if not (asks.answered(conn, entity) or asks.retries(conn, entity)):
             return
     with hub.ledger.begin() as conn:
+        relink.take_up(hub, conn, entity)
         dirty = set(asks.answered(conn, entity))
         marks = asks.retries(conn, entity)
         unreadable = [mark for mark in marks if mark.code == UNREADABLE and mark.link_id is not None]

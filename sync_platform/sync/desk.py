@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from sync_platform.core.answers import CHOOSE, LEAVE, VALUE, Answer
+from sync_platform.core.answers import APART, CHOOSE, LEAVE, VALUE, Answer
 from sync_platform.core.mappings import Unmappable
 from sync_platform.core.policy_words import rules_in_words
 from sync_platform.core.records import UNSET, Claim, Entity, Json, Record, System
@@ -45,7 +45,7 @@ def reviews(settings: Settings) -> dict[str, Any]:
         rows = asks.open_reviews(conn, limit=SHOWN_MAX + 1)
         return {
             "open": len(rows[:SHOWN_MAX]),
-            "reviews": [_review_line(row) for row in rows[:SHOWN_MAX]],
+            "reviews": [review_line(row) for row in rows[:SHOWN_MAX]],
             "truncated": len(rows) > SHOWN_MAX,
         }
 
@@ -53,33 +53,39 @@ def reviews(settings: Settings) -> dict[str, Any]:
 def review(settings: Settings, number: int, *, show_values: bool = False) -> dict[str, Any]:
     """One review with its evidence. Raises NotFound."""
     with at_desk(settings) as hub, hub.ledger.read() as conn:
-        row = asks.review(conn, number)
-        if row is None:
-            raise _no_review(number)
-        told = _review_line(row) | {"remedy": _REMEDIES.get(row.kind, "").format(id=number)}
-        if row.kind != "field":
-            return told | {"evidence": [_candidate(conn, one) for one in row.claims or []]}
-        record = links.records_by_id(conn, [row.record_id])[row.record_id]
-        field = hub.policy.entities[record.entity].fields.get(row.field)
-        told["rules"] = rules_in_words(field.rules) if field is not None else "the policy has no such field any more"
-        if show_values:
-            told["value"] = record.fields.get(row.field)
-        claims = [Claim.load(raw) for raw in row.claims or []]
-        found = links.links_by_id(conn, [claim.link_id for claim in claims])
-        told["claims"] = [
-            {
-                "system": str(claim.system),
-                "id": found[claim.link_id].external_id if claim.link_id in found else None,
-                "after": claim.since,
-                "until": claim.stamp,
-            }
-            | ({"value": claim.value, "theirs": claim.theirs} if show_values else {})
-            for claim in claims
-        ]
-        return told
+        return review_in(hub, conn, number, show_values=show_values)
 
 
-def _review_line(row: Any) -> dict[str, Any]:
+def review_in(hub: Hub, conn: Connection, number: int, *, show_values: bool = False) -> dict[str, Any]:
+    """The same in the caller's transaction. Raises NotFound."""
+    row = asks.review(conn, number)
+    if row is None:
+        raise _no_review(number)
+    told = review_line(row) | {"remedy": _REMEDIES.get(row.kind, "").format(id=number)}
+    if row.kind != "field":
+        return told | {"evidence": [_candidate(conn, one) for one in row.claims or []]}
+    record = links.records_by_id(conn, [row.record_id])[row.record_id]
+    field = hub.policy.entities[record.entity].fields.get(row.field)
+    told["rules"] = rules_in_words(field.rules) if field is not None else "the policy has no such field any more"
+    if show_values:
+        told["value"] = record.fields.get(row.field)
+    claims = [Claim.load(raw) for raw in row.claims or []]
+    found = links.links_by_id(conn, [claim.link_id for claim in claims])
+    told["claims"] = [
+        {
+            "system": str(claim.system),
+            "id": found[claim.link_id].external_id if claim.link_id in found else None,
+            "after": claim.since,
+            "until": claim.stamp,
+        }
+        | ({"value": claim.value, "theirs": claim.theirs} if show_values else {})
+        for claim in claims
+    ]
+    return told
+
+
+def review_line(row: Any) -> dict[str, Any]:
+    """A review without values, as lists show it."""
     claims = row.claims or []
     return {
         "id": row.id,
@@ -137,6 +143,8 @@ def resolve_in(
 ) -> dict[str, Any]:
     """The answer itself, in the caller's transaction. Raises as `resolve`."""
     row = _open_review(conn, number)
+    if row.kind != "field":
+        raise BadInput("this review is about who is who, not about a value")
     record = links.records_by_id(conn, [row.record_id])[row.record_id]
     claims = tuple(record.reviews.get(row.field, ()))
     if choose is not None:
@@ -151,6 +159,21 @@ def resolve_in(
     asks.add_act(conn, f"resolve:{said.kind}", f"review:{number}", who=who, why=why, at=hub.now())
     links.mark_dirty(conn, [row.record_id])
     return {"review": number, "record": row.record_id, "field": row.field, "answered": said.kind}
+
+
+def tell_apart_in(hub: Hub, conn: Connection, number: int, *, who: str = "", why: str | None = None) -> dict[str, Any]:
+    """Note that the records of a question of identity are not one; the next cycle takes it up, and waits for nobody.
+
+    Raises NotFound, Rejected, and BadInput for the review of a field.
+    """
+    row = _open_review(conn, number)
+    if row.kind == "field":
+        raise BadInput("this review is about a value, not about who is who")
+    said = Answer(APART, ())
+    asks.answer(conn, number, said)
+    asks.add_act(conn, f"resolve:{said.kind}", f"review:{number}", who=who, why=why, at=hub.now())
+    links.mark_dirty(conn, [row.record_id])
+    return {"review": number, "record": row.record_id, "answered": said.kind}
 
 
 def kind_of(settings: Settings, number: int) -> str:
@@ -221,7 +244,7 @@ def parked(settings: Settings) -> dict[str, Any]:
         rows = asks.parked(conn, limit=SHOWN_MAX + 1)
         return {
             "open": len(rows[:SHOWN_MAX]),
-            "parked": [_mark_line(row) for row in rows[:SHOWN_MAX]],
+            "parked": [mark_line(row) for row in rows[:SHOWN_MAX]],
             "truncated": len(rows) > SHOWN_MAX,
         }
 
@@ -229,20 +252,26 @@ def parked(settings: Settings) -> dict[str, Any]:
 def parked_mark(settings: Settings, number: int, *, show_values: bool = False) -> dict[str, Any]:
     """One mark with the answer that the system gave. Raises NotFound."""
     with at_desk(settings) as hub, hub.ledger.read() as conn:
-        row = asks.parked_mark(conn, number)
-        if row is None:
-            raise _no_mark(number)
-        told = _mark_line(row) | {"answers": _answers(conn, row.intent_id)}
-        if row.record_id is None:
-            return told
-        found = links.links_of(conn, [row.record_id])[row.record_id]
-        told["links"] = sorted(f"{link.system}:{link.external_id}" for link in found)
-        if show_values:
-            told |= _values(conn, row)
+        return mark_in(conn, number, show_values=show_values)
+
+
+def mark_in(conn: Connection, number: int, *, show_values: bool = False) -> dict[str, Any]:
+    """The same in the caller's transaction. Raises NotFound."""
+    row = asks.parked_mark(conn, number)
+    if row is None:
+        raise _no_mark(number)
+    told = mark_line(row) | {"answers": _answers(conn, row.intent_id)}
+    if row.record_id is None:
         return told
+    found = links.links_of(conn, [row.record_id])[row.record_id]
+    told["links"] = sorted(f"{link.system}:{link.external_id}" for link in found)
+    if show_values:
+        told |= _values(conn, row)
+    return told
 
 
-def _mark_line(row: Any) -> dict[str, Any]:
+def mark_line(row: Any) -> dict[str, Any]:
+    """A mark without values, as lists show it."""
     return {
         "id": row.id,
         "system": row.system,

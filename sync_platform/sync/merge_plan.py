@@ -41,33 +41,47 @@ def draft(
     Raises NotFound, BadInput (two kinds, the same record, none of the candidates) and Rejected where nothing can move.
     """
     with at_desk(settings) as hub, hub.ledger.begin() as conn:
-        target = _record(conn, find(conn, into, hub.region))
-        source = _record(conn, _other(conn, review, str(target.id)) if review else find(conn, one, hub.region))
-        if source.entity is not target.entity or source.id == target.id:
-            raise BadInput("these are not two records of one kind", remedy="Name two customers, or two tickets.")
-        moves, kept = merge_moves(conn, source, target)
-        if not moves:
-            raise Rejected(
-                "each of its objects has one beside it there",
-                remedy="Merge them in their systems; the platform follows.",
-            )
-        target.twin = twin_still(conn, target, str(source.id)) if not kept else target.twin
-        items = [*(_item_of(move, review) for move in moves), *_writes(hub, conn, target, moves)]
-        acts.add(conn, "plan", f"merge:{source.id} into {target.id}", who=who, why=why, at=hub.now())
-        reason = f"record {source.id} is {target.id}"
-        found = plans.open_plan(conn, source=SOURCE, items=items, reason=reason, policy=hub.policy.hash, at=hub.now())
-        return found | {"links": len(moves), "kept_apart": kept}
+        return draft_in(hub, conn, one, into, review=review, who=who, why=why)
 
 
-def _other(conn: Connection, number: int, target: str) -> str:
+def draft_in(
+    hub: Hub,
+    conn: Connection,
+    one: str,
+    into: str,
+    *,
+    review: int | None = None,
+    who: str,
+    why: str | None = None,
+) -> dict[str, Any]:
+    """The same in the caller's transaction. Raises as `draft`."""
+    target = _record(conn, find(conn, into, hub.region))
+    source = _record(conn, find(conn, one, hub.region))
+    if review:
+        _check_candidates(conn, review, str(source.id), str(target.id))
+    if source.entity is not target.entity or source.id == target.id:
+        raise BadInput("these are not two records of one kind", remedy="Name two customers, or two tickets.")
+    moves, kept = merge_moves(conn, source, target)
+    if not moves:
+        raise Rejected(
+            "each of its objects has one beside it there",
+            remedy="Merge them in their systems; the platform follows.",
+        )
+    target.twin = twin_still(conn, target, str(source.id)) if not kept else target.twin
+    items = [*(_item_of(move, review) for move in moves), *_writes(hub, conn, target, moves)]
+    acts.add(conn, "plan", f"merge:{source.id} into {target.id}", who=who, why=why, at=hub.now())
+    reason = f"record {source.id} is {target.id}"
+    found = plans.open_plan(conn, source=SOURCE, items=items, reason=reason, policy=hub.policy.hash, at=hub.now())
+    return found | {"links": len(moves), "kept_apart": kept}
+
+
+def _check_candidates(conn: Connection, number: int, *records: str) -> None:
     row = asks.review(conn, number)
     if row is None or row.state != "open" or row.kind == "field":
         raise NotFound(f"no open question of identity {number}", remedy="`sync-platform reviews` lists what waits.")
     candidates = {claim["record"] for claim in row.claims or []} | {row.record_id}
-    if target not in candidates:
+    if not candidates.issuperset(records):
         raise BadInput("that record is none of the candidates", remedy=f"One of: {', '.join(sorted(candidates))}.")
-    own = str(row.record_id)
-    return own if own != target else min(candidates - {target})
 
 
 def _record(conn: Connection, record_id: str) -> Record:

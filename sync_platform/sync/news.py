@@ -9,7 +9,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from sync_platform.errors import SyncError
-from sync_platform.ledger import acts, holds, inbox, links, outbox
+from sync_platform.ledger import acts, asks, holds, inbox, links, outbox
 from sync_platform.ledger.database import Ledger, get_meta, ledger_id
 from sync_platform.ledger.lease import holder
 from sync_platform.ledger.tables import CursorRow, RunRow
@@ -59,12 +59,15 @@ def _look(ledger: Ledger, poll_s: float) -> News:
             return News(False, ("paused: `sync-platform resume` lets it go on",), key)
         reasons = []
         # What a run has left there, for a system's trouble, waits for the next poll.
-        if inbox.fresh(conn, conn.execute(_LAST_RUN).scalar()):
+        last = conn.execute(_LAST_RUN).scalar()
+        if inbox.fresh(conn, last):
             reasons.append("inbox")
         if outbox.due_count(conn, now):
             reasons.append("intents due")
-        if holds.closed_holds(conn) or plans.approved(conn):
+        if holds.closed_holds(conn) or plans.approved(conn) or asks.wanted_again(conn):
             reasons.append("a person's word to carry out")
+        if acts.resumed_since(conn, last):
+            reasons.append("resumed")
         if links.count_dirty(conn):
             reasons.append("records to judge")
         if any(links.details_owed(conn, system, entity, 1) for system, entity in DETAILED):

@@ -19,23 +19,27 @@ from sync_platform.sync.hub import Hub
 WAIT_S = 30.0
 
 
+def desk_hub(settings: Settings, ledger: Ledger, policy: Policy) -> Hub:
+    """A hub that can call nobody, over an open ledger that others may use as well."""
+    hub = Hub(ledger, {}, policy, f"desk-{uuid.uuid4().hex[:24]}", region=settings.sync_phone_region)
+    for system in SYSTEMS:
+        hub.directories[system] = Directory(**(directory.load(ledger, system, math.inf) or {}))
+    return hub
+
+
 @contextmanager
 def at_desk(settings: Settings, *, alone: bool = False, policy: Policy | None = None) -> Iterator[Hub]:
     """A hub that can call nobody. With `alone` no cycle runs meanwhile. Raises NotSetUp, AnotherCycleRuns."""
     # A cycle carries out plans that were drawn up here, so it comes after this module.
     from sync_platform.sync.cycle import load_policy
 
-    run = f"desk-{uuid.uuid4().hex[:24]}"
     ledger = Ledger.open(settings.ledger_url, migrate=False)
     try:
-        hub = Hub(ledger, {}, policy or load_policy(settings), run, region=settings.sync_phone_region)
-        for system in SYSTEMS:
-            body = directory.load(ledger, system, math.inf)
-            hub.directories[system] = Directory(**(body or {}))
+        hub = desk_hub(settings, ledger, policy or load_policy(settings))
         if not alone:
             yield hub
             return
-        with Lease.take(ledger, run, wait_s=WAIT_S) as lease:
+        with Lease.take(ledger, hub.run, wait_s=WAIT_S) as lease:
             ledger.check_owner = lease.check
             try:
                 yield hub

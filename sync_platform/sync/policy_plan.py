@@ -53,13 +53,13 @@ def _items(hub: Hub, present: Policy) -> Iterator[Item]:
             ids = _page(conn, after)
             if not ids:
                 return
-            before = {key: _owed(scene) for key, scene in scenes_of(today, conn, ids).items()}
+            before = {key: owed(scene) for key, scene in scenes_of(today, conn, ids).items()}
             found = scenes_of(hub, conn, ids)
         after, seen = ids[-1], seen + len(ids)
         hub.tell("policy plan", rows=seen)
         for key in sorted(found):
             known = {(write.system, name): payload_hash(v) for write in before[key] for name, v in write.values.items()}
-            for write in _owed(found[key]):
+            for write in owed(found[key]):
                 item = _item(found[key], write, known)
                 if item is not None:
                     yield item
@@ -71,7 +71,7 @@ def _page(conn: Connection, after: str) -> list[str]:
     return list(conn.execute(rows.order_by(record.id).limit(CHUNK)).scalars())
 
 
-def _owed(scene: Scene) -> list[PlannedWrite]:
+def owed(scene: Scene) -> list[PlannedWrite]:
     """What this policy owes: worked out by the rules themselves, on a copy."""
     rehearsed = copy.deepcopy(scene)
     merge(rehearsed)
@@ -133,7 +133,7 @@ def carry(hub: Hub, conn: Connection, plan_id: str, items: Sequence[Item]) -> li
 
 def _decide(plan_id: str, scene: Scene, items: Sequence[Item], passes: list[holds.Item]) -> list[Refusal]:
     """One decision for each field whose writes are still those of the plan."""
-    owed = {(str(one.system), name): payload_hash(v) for one in _owed(scene) for name, v in one.values.items()}
+    now = {(str(one.system), name): payload_hash(v) for one in owed(scene) for name, v in one.values.items()}
     shown = {str(link.system): link for link in scene.links}
     refused: list[Refusal] = []
     for name in sorted({name for item in items for name in item.fields}):
@@ -144,7 +144,7 @@ def _decide(plan_id: str, scene: Scene, items: Sequence[Item], passes: list[hold
             if (link := shown.get(item.system)) is None
             or name not in link.cells
             or payload_hash(link.cells[name].shadow) != item.pre[name]
-            or owed.get((item.system, name)) != item.payload[name]
+            or now.get((item.system, name)) != item.payload[name]
         ]
         if moved:
             reason = f"another value would be written to {', '.join(moved)} now"

@@ -366,9 +366,21 @@ def _drop_planned(conn: Connection, record: Record, system: System) -> None:
 # --- questions of identity --------------------------------------------------------------------------------------
 
 
+def take_up(hub: Hub, conn: Connection, entity: Entity) -> None:
+    """Records of which a person said that they are not one are told apart, by the cycle that owns the lease."""
+    for row in asks.told_two(conn, entity):
+        others = sorted({claim["record"] for claim in row.claims or []})
+        _tell_two(hub, conn, row.record_id, others, row.id)
+
+
 def _told_two(
     hub: Hub, conn: Connection, record_id: str, others: Sequence[str], number: int, who: str, why: str | None
 ) -> None:
+    _tell_two(hub, conn, record_id, others, number)
+    asks.add_act(conn, "tell_apart", f"review:{number} record {record_id}", who=who, why=why, at=hub.now())
+
+
+def _tell_two(hub: Hub, conn: Connection, record_id: str, others: Sequence[str], number: int) -> None:
     now = hub.now()
     for other in others:
         asks.tell_apart(conn, record_id, other, now)
@@ -377,7 +389,6 @@ def _told_two(
     record = _record(conn, record_id)
     record.twin = False
     links.save_records(conn, [record], dirty={record_id: True})
-    asks.add_act(conn, "tell_apart", f"review:{number} record {record_id}", who=who, why=why, at=now)
 
 
 def _no_longer_asked(hub: Hub, conn: Connection, one: str, other: str | None, state: str) -> None:

@@ -6,9 +6,11 @@ and only reads (a search, whose words belong in no address); `acted` one that ch
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import hmac
 import logging
+import re
 import threading
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import datetime
@@ -18,13 +20,18 @@ from urllib.parse import parse_qsl, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Match
 
+from sync_platform.core.policy import Policy
 from sync_platform.errors import BadInput, NotFound, NotSetUp, Rejected, SyncError
+from sync_platform.ledger import acts
 from sync_platform.ledger.database import Ledger
 from sync_platform.settings import Settings
-from sync_platform.sync.cycle import utc
+from sync_platform.sync.cycle import load_policy, utc
+from sync_platform.sync.hub import Hub
+from sync_platform.sync.offline import desk_hub
 
 View = Callable[[Request], Response]
 FormView = Callable[[Request, Mapping[str, str]], Response]
@@ -32,6 +39,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 HERE = Path(__file__).parent
 FORM_BYTES_MAX = 64 * 1024
+FORM_S = 10.0
 STATUSES: Mapping[type[SyncError], int] = {NotFound: 404, BadInput: 400, Rejected: 409, NotSetUp: 503}
 HEADERS: Mapping[str, str] = {
     "cache-control": "no-store",
@@ -48,17 +56,19 @@ PLACES = (
     ("/reviews", "Reviews"),
     ("/parked", "Parked"),
     ("/plans", "Plans"),
+    ("/acts", "Acts"),
     ("/status", "Status"),
 )
+_FRACTION = re.compile(r"\.\d+$")
 _LOG = logging.getLogger(__name__)
 
 
 def _moment(at: datetime | str | None) -> str:
-    """A time as people read it, in UTC; empty for none."""
+    """A time as people read it, in UTC and to the second; empty for none."""
     if at is None:
         return ""
     said = at if isinstance(at, str) else utc(at) or ""
-    return said.replace("T", " ").replace("+00:00", "").replace("Z", "")
+    return _FRACTION.sub("", said.replace("T", " ").replace("+00:00", "").replace("Z", ""))
 
 
 TEMPLATES = Environment(
@@ -72,10 +82,12 @@ TEMPLATES.filters["moment"] = _moment
 
 
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
-    """A template within the frame: it also knows `person`, `places`, `here` and `target`."""
+    """A template within the frame: it also knows `person`, `places`, `here`, `target` and `paused`."""
     settings: Settings = request.app.state.settings
+    person = _person_if_known(request)
     body = TEMPLATES.get_template(template).render(
-        person=request.app.state.person_of(request),
+        person=person,
+        paused=_paused(request) if person is not None else None,
         places=PLACES,
         here=request.url.path,
         target=settings.target,
@@ -84,13 +96,31 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     return HTMLResponse(body, status_code=status)
 
 
+def _person_if_known(request: Request) -> Any:
+    """Who looks; nobody where the tokens cannot be read, which a page of trouble then says."""
+    try:
+        return request.app.state.person_of(request)
+    except SyncError:
+        return None
+
+
+def _paused(request: Request) -> Mapping[str, Any] | None:
+    """Who stopped everything, and since when: every page says so. A page about a ledger that is away says that."""
+    try:
+        with ledger(request).read() as conn:
+            return acts.paused(conn)
+    except SyncError:
+        return None
+
+
 class Shelf:
-    """The ledger, opened when it is first needed and shared by all requests."""
+    """The ledger, opened when it is first needed and shared by all requests; the policy, read again when it changed."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
         self._ledger: Ledger | None = None
+        self._policy: tuple[Any, Policy] | None = None
 
     def ledger(self) -> Ledger:
         """The open ledger. Raises NotSetUp and LedgerUnreachable."""
@@ -98,6 +128,19 @@ class Shelf:
             if self._ledger is None:
                 self._ledger = Ledger.open(self._settings.ledger_url, migrate=False)
             return self._ledger
+
+    def policy(self) -> Policy:
+        """The policy in force. Raises Misconfigured."""
+        path = self._settings.policy_file
+        try:
+            found = path.stat() if path is not None else None
+        except OSError:
+            found = None
+        version = (found.st_mtime_ns, found.st_size) if found is not None else None
+        with self._lock:
+            if self._policy is None or self._policy[0] != version or (path is not None and version is None):
+                self._policy = (version, load_policy(self._settings))
+            return self._policy[1]
 
     def close(self) -> None:
         """Let go of the ledger."""
@@ -113,6 +156,12 @@ def ledger(request: Request) -> Ledger:
     return shelf.ledger()
 
 
+def hub(request: Request) -> Hub:
+    """A hub over that ledger that can call no system. Raises NotSetUp, LedgerUnreachable and Misconfigured."""
+    shelf: Shelf = request.app.state.shelf
+    return desk_hub(request.app.state.settings, shelf.ledger(), shelf.policy())
+
+
 # --- who may
 
 
@@ -122,7 +171,6 @@ def seen(view: View) -> Endpoint:
     @functools.wraps(view)
     async def endpoint(request: Request) -> Response:
         if await run_in_threadpool(_known, request) is None:
-            # A form that was sent without a session cannot be sent again by an address.
             return RedirectResponse(f"/login?next={request.url.path}", status_code=303)
         return await run_in_threadpool(view, request)
 
@@ -157,7 +205,8 @@ def _guarded(view: FormView, *, acts: bool) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         who = await run_in_threadpool(_known, request)
         if who is None:
-            return RedirectResponse("/login", status_code=303)
+            # What was sent is lost: it is told, and the page from which it came is where the person goes on.
+            return RedirectResponse(f"/login?next={_page_above(request)}&lost=1", status_code=303)
         form = await _form(request)
         given = (form or {}).get("guard", "")
         if form is None or not _from_here(request) or not hmac.compare_digest(given.encode(), who.guard.encode()):
@@ -169,19 +218,34 @@ def _guarded(view: FormView, *, acts: bool) -> Endpoint:
     return endpoint
 
 
+def _page_above(request: Request) -> str:
+    """The nearest address that can be looked at: forms are sent to addresses below their pages."""
+    path = request.url.path
+    while path:
+        scope = {"type": "http", "path": path, "method": "GET", "root_path": "", "headers": []}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            return path
+        path = path.rpartition("/")[0]
+    return "/"
+
+
 def _known(request: Request) -> Any:
     return request.app.state.person_of(request)
 
 
 async def _form(request: Request) -> dict[str, str] | None:
-    """The fields of a form, the last of each name; None where it is none, or too large."""
+    """The fields of a form, the last of each name; None where it is none, too large, or too slow."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
         return None
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > FORM_BYTES_MAX:
-            return None
+    try:
+        async with asyncio.timeout(FORM_S):
+            async for part in request.stream():
+                body += part
+                if len(body) > FORM_BYTES_MAX:
+                    return None
+    except (TimeoutError, ClientDisconnect):
+        return None
     try:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=1000))
     except ValueError:
@@ -252,7 +316,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Headed:
-    """Puts the headers on every answer, also on those to what nobody asked for; what was answered as broken ends here,
+    """Puts the headers on every answer, also on those to what nobody asked for, and answers what broke: that ends here,
     so that no server logs its words."""
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
@@ -260,9 +324,12 @@ class Headed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
+        begun = False
 
         async def with_headers(message: MutableMapping[str, Any]) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 given = {name.lower() for name, _ in message["headers"]}
                 more = [(n.encode(), v.encode()) for n, v in HEADERS.items() if n.encode() not in given]
                 message["headers"] = [*message["headers"], *more]
@@ -271,4 +338,8 @@ class Headed:
         try:
             await self._app(scope, receive, with_headers)
         except Exception as error:  # noqa: BLE001 - whatever it was, its words stay out of every log
-            _LOG.error("%s ended a request", type(error).__name__)
+            if begun:
+                _LOG.error("%s ended an answer", type(error).__name__)
+                return
+            answer = await on_bug(Request(scope, receive), error)
+            await answer(scope, receive, with_headers)

@@ -6,13 +6,13 @@ The session is in a cookie that only this process's tokens can have made: anothe
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import ipaddress
 import json
 import re
 import secrets
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -31,6 +31,7 @@ COOKIE = "__Host-sync"
 USER_HEADER = "x-forwarded-user"
 SESSION_S = 12 * 3600
 TRIES_MAX, TRIES_WINDOW_S = 10, 60.0
+ADDRESSES_MAX = 10_000
 NAME_MAX = 80
 VIEWER, OPERATOR = "SYNC_WEB_TOKEN", "SYNC_WEB_OPERATOR_TOKEN"
 _PATH = re.compile(r"/[A-Za-z0-9/_.:-]*")
@@ -70,15 +71,14 @@ def by_bearer(request: Request) -> bool:
 
 def _session(settings: Settings, cookie: str) -> Person | None:
     body, _, given = cookie.partition(".")
-    try:
-        told = json.loads(base64.urlsafe_b64decode(body.encode() + b"=="))
-        name, setting, until = str(told["name"]), str(told["by"]), float(told["until"])
-    except (binascii.Error, ValueError, KeyError, TypeError):
-        return None
-    token = settings.secret(setting) if setting in (VIEWER, OPERATOR) else None
-    if not token or until < time.time() or not hmac.compare_digest(_mac(b"session", body.encode(), token), given):
-        return None
-    return Person(name, acts=setting == OPERATOR, guard=_mac(b"guard", body.encode(), token))
+    for setting in (VIEWER, OPERATOR):
+        token = settings.secret(setting)
+        # Nothing of a cookie is read before it is known that these pages wrote it.
+        if token and hmac.compare_digest(_mac(b"session", body.encode(), token).encode(), given.encode()):
+            told = json.loads(base64.urlsafe_b64decode(body.encode() + b"=="))
+            if told["by"] == setting and told["until"] >= time.time():
+                return Person(told["name"], acts=setting == OPERATOR, guard=_mac(b"guard", body.encode(), token))
+    return None
 
 
 def _begin(settings: Settings, name: str, setting: str) -> str:
@@ -118,30 +118,33 @@ class Tries:
     """How often somebody guessed wrong of late, by the address that it came from."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._at: dict[str, deque[float]] = {}
 
     def too_many(self, host: str) -> bool:
         """Whether this address has to wait."""
-        found, now = self._at.get(host), time.monotonic()
-        while found and found[0] < now - TRIES_WINDOW_S:
-            found.popleft()
-        return len(found or ()) >= TRIES_MAX
+        with self._lock:
+            found, now = self._at.get(host), time.monotonic()
+            while found and found[0] < now - TRIES_WINDOW_S:
+                found.popleft()
+            return len(found or ()) >= TRIES_MAX
 
     def wrong(self, host: str) -> None:
         """One more wrong guess."""
-        if len(self._at) > 10_000:
-            self._at.clear()
-        self._at.setdefault(host, deque()).append(time.monotonic())
+        with self._lock:
+            if len(self._at) > ADDRESSES_MAX:
+                self._at.pop(next(iter(self._at)))
+            self._at.setdefault(host, deque()).append(time.monotonic())
 
 
 # --- the page
 
 
 def _form(request: Request) -> Response:
-    return _asked(request, onward=request.query_params.get("next", "/"))
+    return _asked(request, onward=request.query_params.get("next", "/"), lost="lost" in request.query_params)
 
 
-def _asked(request: Request, *, onward: str, wrong: str = "", status: int = 200) -> Response:
+def _asked(request: Request, *, onward: str, wrong: str = "", status: int = 200, lost: bool = False) -> Response:
     settings: Settings = request.app.state.settings
     return frame.page(
         request,
@@ -149,6 +152,7 @@ def _asked(request: Request, *, onward: str, wrong: str = "", status: int = 200)
         status=status,
         onward=_safe(onward),
         wrong=wrong,
+        lost=lost,
         ready={setting: bool(settings.secret(setting)) for setting in (VIEWER, OPERATOR)},
         proxied=_proxied(settings, request),
     )
@@ -157,7 +161,8 @@ def _asked(request: Request, *, onward: str, wrong: str = "", status: int = 200)
 def _sign_in(request: Request, form: Mapping[str, str]) -> Response:
     settings: Settings = request.app.state.settings
     tries: Tries = request.app.state.tries
-    host = request.client.host if request.client else ""
+    # Behind a proxy everybody comes from its address: there a guess counts against whom it names.
+    host = _proxied(settings, request) or (request.client.host if request.client else "")
     onward = form.get("next", "/")
     if tries.too_many(host):
         return _asked(request, onward=onward, wrong="Too many wrong tokens: wait a minute.", status=429)

@@ -44,7 +44,6 @@ def app(settings: Settings) -> Starlette:
         exception_handlers={
             SyncError: frame.on_error,
             HTTPException: frame.on_missing,
-            Exception: frame.on_bug,
         },
     )
     made.state.settings = settings
