@@ -541,6 +541,7 @@ class PersonActRow(LedgerModel, table=True):
     """What a person did: approve, drop, pause, switch writes; who, when, why."""
 
     __tablename__ = "act"
+    __table_args__ = (Index("ix_act_subject", "subject"),)
     id: int | None = _id()
     verb: str
     subject: str

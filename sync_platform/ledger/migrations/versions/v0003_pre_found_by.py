@@ -22,6 +22,7 @@ def upgrade() -> None:
     _fill()
     op.create_index("ix_record_named", "record", ["named"], unique=False)
     op.create_index("ix_record_surnamed", "record", ["surnamed"], unique=False)
+    op.create_index("ix_act_subject", "act", ["subject"], unique=False)
     for name, table, condition in (
         ("ix_record_ended", "record", "tombstone IS NOT NULL"),
         ("ix_parked_waiting", "parked", "lifted_at IS NULL"),
