@@ -80,9 +80,15 @@ def gather(hub: Hub, conn: Connection, record_id: str) -> Story:
     decisions, cut_decisions = _decisions(conn, record)
     observations, cut_observations = _observations(conn, found)
     intents = _newest(conn, INTENT, INTENT.c.record_id == str(record.id), INTENTS_MAX)
-    parked = list(conn.execute(select(PARKED).where(PARKED.c.record_id == str(record.id), PARKED.c.lifted_at.is_(None))))
-    reviews = list(conn.execute(select(REVIEW).where(REVIEW.c.record_id == str(record.id)).order_by(REVIEW.c.id.desc())))
-    held = {(one.key.system, one.key.field) for one in holds.items_of(conn, [str(record.id)]) if one.state == holds.HELD}
+    parked = list(
+        conn.execute(select(PARKED).where(PARKED.c.record_id == str(record.id), PARKED.c.lifted_at.is_(None)))
+    )
+    reviews = list(
+        conn.execute(select(REVIEW).where(REVIEW.c.record_id == str(record.id)).order_by(REVIEW.c.id.desc()))
+    )
+    held = {
+        (one.key.system, one.key.field) for one in holds.items_of(conn, [str(record.id)]) if one.state == holds.HELD
+    }
     cut = {"decisions": cut_decisions, "observations": cut_observations, "writes": len(intents) > INTENTS_MAX}
     return Story(
         asked=record_id,

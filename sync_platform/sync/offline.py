@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,33 @@ from sync_platform.settings import Settings
 from sync_platform.sync.hub import Hub
 
 WAIT_S = 30.0
+
+
+def over(ledger: Ledger, settings: Settings) -> Hub:
+    """A hub that can call nobody, over a ledger that is open already; for one request. Raises Misconfigured."""
+    file = settings.policy_file
+    stamp = file.stat().st_mtime_ns if file is not None and file.exists() else 0
+    hub = Hub(ledger, {}, _policy(settings, stamp), f"desk-{uuid.uuid4().hex[:24]}", region=settings.sync_phone_region)
+    with ledger.read() as conn:
+        bodies = directory.load_all(conn)
+    hub.directories = {system: Directory(**bodies.get(str(system), {})) for system in SYSTEMS}
+    return hub
+
+
+def _policy(settings: Settings, stamp: int) -> Policy:
+    """Read again when its file changed: parsing costs more than all that a page asks."""
+    from sync_platform.sync.cycle import load_policy
+
+    key = (str(settings.policy_file), stamp)
+    with _LOCK:
+        if key not in _POLICIES:
+            _POLICIES.clear()
+            _POLICIES[key] = load_policy(settings)
+        return _POLICIES[key]
+
+
+_LOCK = threading.Lock()
+_POLICIES: dict[tuple[str, int], Policy] = {}
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def one_story(story: Story, name: str) -> dict[str, Any]:
     row = story.by_number.get(number)
     value = record.fields.get(name)
     systems = {str(link.system): system_state(story, link, name) for link in story.scene.links}
-    systems |= {str(link.system): ended for link in story.links if (ended := _ended(story, link, systems)) is not None}
+    systems |= {str(link.system): ended for link in story.links if (ended := _ended(link, systems)) is not None}
     known = {system: one["agrees"] for system, one in systems.items() if one["agrees"] is not None}
     history = [one for one in reversed(story.decisions) if one.field == name]
     return {
@@ -176,7 +176,7 @@ def _reads_as(scene: Scene, link: Link, name: str, shows: Json) -> Json:
     return None if read is UNSET else read
 
 
-def _ended(story: Story, link: Link, there: dict[str, Any]) -> dict[str, Any] | None:
+def _ended(link: Link, there: dict[str, Any]) -> dict[str, Any] | None:
     """A link that ended, where its system has no other one."""
     if str(link.system) in there or link.state is LinkState.ACTIVE:
         return None
@@ -316,7 +316,7 @@ def in_words(story: Story, row: Any) -> str | None:
     said = RULES.get(row.rule, f"the rule {row.rule}")
     policy = story.policies.get(row.policy)
     field = policy.entities[story.record.entity].fields.get(row.field) if policy is not None else None
-    if field is None or row.cause == "person" or len(row.claims or ()) < 2:  # noqa: PLR2004 - one claim alone differs from nobody
+    if field is None or row.cause == "person" or len(row.claims or ()) < 2:
         return said
     return f"{said} ({rules_in_words(field.rules)})"
 
