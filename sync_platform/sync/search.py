@@ -242,3 +242,9 @@ def _marks(row: Any) -> list[str]:
     if row.twin:
         out.append("twin")
     return out
+
+
+def tickets_of(conn: Connection, customer: str, limit: int) -> list[str]:
+    """Records of a customer's tickets, at most so many."""
+    of = select(RECORD.c.id).where(RECORD.c.parent == customer).order_by(RECORD.c.id).limit(limit)
+    return list(conn.execute(of).scalars())
