@@ -219,6 +219,8 @@ def described(conn: Connection, ids: Sequence[str]) -> list[Hit]:
     for row in conn.execute(found.order_by(LINK.c.id)):
         if row.record_id in hits:
             hits[row.record_id].links.append((System(row.system), row.external_id, LinkState(row.state)))
+    for hit in hits.values():
+        hit.links.sort(key=lambda one: SYSTEMS.index(one[0]))
     waits = select(PARKED.c.record_id).where(PARKED.c.record_id.in_(ids), PARKED.c.lifted_at.is_(None)).distinct()
     for one in conn.execute(waits).scalars():
         hits[one].marks.append("parked")
@@ -239,7 +241,7 @@ def _marks(row: Any) -> list[str]:
         out.append({"merged": "merged", "linked": "merged"}.get(row.tombstone.get("cause"), "deleted"))
     if row.reviews not in (None, "null", "{}"):
         out.append("review")
-    if row.twin:
+    if row.twin and not row.tombstone:
         out.append("twin")
     return out
 

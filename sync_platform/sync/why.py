@@ -67,29 +67,41 @@ def why(settings: Settings, what: str, field: str | None = None) -> dict[str, An
     """
     with at_desk(settings) as hub, hub.ledger.read() as conn:
         story = gather(hub, conn, find(conn, what, settings.sync_phone_region))
-        if field and field not in story.record.decided:
+        if field and field not in names_of(story):
             raise NotFound(
-                f"no decision about the field {field} of this record",
-                remedy=f"Fields with a decision: {', '.join(sorted(story.record.decided))}.",
+                f"nothing is known about the field {field} of this record",
+                remedy=f"Known fields: {', '.join(names_of(story))}.",
             )
         return one_story(story, field) if field else stories(story)
 
 
 def stories(story: Story) -> list[dict[str, Any]]:
-    """Every field about which something was decided, by name."""
-    return [one_story(story, name) for name in sorted(story.record.decided)]
+    """Every field about which something was decided, is asked, or was shown, by name."""
+    return [one_story(story, name) for name in names_of(story)]
+
+
+def names_of(story: Story) -> list[str]:
+    """The fields of a record that there is anything to say about; `*` is the record as a whole."""
+    shown = {
+        name
+        for link in story.scene.links
+        for name, cell in link.cells.items()
+        if not cell.unread and name in story.scene.policy.fields
+    }
+    return sorted({*story.record.decided, *story.record.reviews, *shown})
 
 
 def one_story(story: Story, name: str) -> dict[str, Any]:
     """One field: its value with origin, rule and losers, what each system holds, and what was written because of it."""
     record = story.record
-    number = record.decided[name]
-    row = story.by_number.get(number)
+    history = [one for one in reversed(story.decisions) if one.field == name]
+    number = record.decided.get(name)
+    # A field that a person is asked about from the start has no deciding row yet, only the one that asks.
+    row = story.by_number.get(number) if number is not None else history[-1] if history else None
     value = record.fields.get(name)
     systems = {str(link.system): system_state(story, link, name) for link in story.scene.links}
     systems |= {str(link.system): ended for link in story.links if (ended := _ended(link, systems)) is not None}
     known = {system: one["agrees"] for system, one in systems.items() if one["agrees"] is not None}
-    history = [one for one in reversed(story.decisions) if one.field == name]
     return {
         "record": str(record.id),
         "field": name,
@@ -98,7 +110,7 @@ def one_story(story: Story, name: str) -> dict[str, Any]:
         "rule": row.rule if row is not None else None,
         "rule_in_words": in_words(story, row),
         "cause": row.cause if row is not None else None,
-        "decision": number,
+        "decision": row.id if row is not None else None,
         "at": utc(row.at) if row is not None else None,
         "run": row.run if row is not None else None,
         "policy": row.policy if row is not None else None,
@@ -192,6 +204,8 @@ def _origin(story: Story, row: Any, name: str, value: Json) -> dict[str, Any] | 
     """The observation that brought the value; None where no system did (a person wrote it, an undo)."""
     if row is None:
         return None
+    if row.rule in KEEPS or row.rule == "review":
+        return None
     if row.winner is not None:
         link = story.link(row.winner["link"])
         seen = _showing(story, link, name, row.at, row.winner["theirs"]) if link is not None else None
@@ -228,10 +242,13 @@ def _showing(story: Story, link: Link, name: str, until: datetime, theirs: Json)
 
 
 def _others_words(story: Story, link: Link, name: str, until: datetime) -> list[Any]:
-    """Rows that show the field and are no answer to a write of ours, newest first; those after the moment come last:
-    a clock may be behind."""
-    rows = [row for row in story.shown(link) if name in (row.fields or {}) and row.channel != "answer"]
-    return [r for r in rows if r.observed_at <= until] + [r for r in rows if r.observed_at > until]
+    """Rows that show the field, the likeliest to be somebody else's words first, else newest first.
+
+    An answer to a write of ours shows what we wrote, and beside it what the system filled in by itself. Rows after the
+    moment come last: a clock may be behind.
+    """
+    rows = [row for row in story.shown(link) if name in (row.fields or {})]
+    return sorted(rows, key=lambda row: (row.observed_at > until, row.channel == "answer"))
 
 
 def _named(link: Link, seen: Any) -> dict[str, Any]:
@@ -280,7 +297,7 @@ def _values(intent: Any) -> dict[str, Json]:
     return found
 
 
-def _write(story: Story, intent: Any, name: str, number: int) -> dict[str, Any]:
+def _write(story: Story, intent: Any, name: str, number: int | None) -> dict[str, Any]:
     """`for_this`: the write followed from the decision that set the present value."""
     return {
         "system": intent.system,
@@ -291,7 +308,7 @@ def _write(story: Story, intent: Any, name: str, number: int) -> dict[str, Any]:
         "planned_at": utc(intent.created_at),
         "sent_at": utc(intent.sent_at),
         "value": _values(intent)[name],
-        "for_this": (intent.numbers or {}).get(name) == number,
+        "for_this": number is not None and (intent.numbers or {}).get(name) == number,
         "receipts": [
             {
                 "receipt": one.id,

@@ -188,8 +188,10 @@ def _past_rows(hub: Hub, conn: Connection, past: Past) -> list[dict[str, Any]]:
 def _groups(fields: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
     """What differs or waits first, then what is equal, then what no system has shown yet."""
     waits = [one for one in fields if not one["all_agree"] and (_marked(one) or not all(one["agrees"].values()))]
-    equal = [one for one in fields if one not in waits]
-    return [(name, of) for name, of in (("Differs or waits", waits), ("Equal", equal)) if of]
+    empty = [one for one in fields if one not in waits and one["decision"] is None]
+    equal = [one for one in fields if one not in waits and one not in empty]
+    named = (("Differs or waits", waits), ("Equal", equal), ("Nothing decided", empty))
+    return [(name, of) for name, of in named if of]
 
 
 def _marked(one: Mapping[str, Any]) -> bool:
@@ -208,7 +210,7 @@ def _chosen(request: Request, fields: list[dict[str, Any]]) -> dict[str, Any] | 
             if one["field"] == asked:
                 return one
     waiting = [one for one in named if _marked(one) or not all(one["agrees"].values())]
-    return max(waiting or named, key=lambda one: (one["at"] or "", one["decision"]))
+    return max(waiting or named, key=lambda one: (one["at"] or "", one["decision"] or 0))
 
 
 def _ending(tombstone: Any) -> dict[str, Any] | None:

@@ -33,23 +33,23 @@ def _seen(one: dict[str, Any]) -> list[Box]:
     boxes = []
     source = one["from"]
     if source is not None:
-        lines = (told(_shown(one), 60), f"{_named(source['system'])} {source['id']}", _at(source["at"]))
+        lines = (told(one["value"], 60), f"{_named(source['system'])} {source['id']}", _at(source["at"]))
         boxes.append(Box("from", lines, f"/observations/{source['observation']}", source["system"]))
     elif one["by"] is not None:
         boxes.append(Box("from", (one["by"]["who"] or "a person", "answered", _at(one["by"]["at"])), None, "record"))
     for number, lost in enumerate(one["lost"][:LOST_MAX]):
-        lines = (told(lost["value"], 60), f"{_named(lost['system'])}, lost", _at(lost["at"]))
+        how = "asked about" if lost["rule"] == "review" else "lost"
+        lines = (told(lost["value"], 60), f"{_named(lost['system'])}, {how}", _at(lost["at"]))
         href = f"/observations/{lost['observation']}" if lost["observation"] else f"/decisions/{lost['decision']}"
         boxes.append(Box(f"lost{number}", lines, href, lost["system"], faint=True))
     return boxes
 
 
-def _shown(one: dict[str, Any]) -> Any:
-    return one["value"]
-
-
 def _decided(one: dict[str, Any], after: tuple[str, ...]) -> Box:
-    lines = (told(one["value"], 60), f"by rule {one['rule']}", _at(one["at"]))
+    if one["decision"] is None:
+        return Box("decided", (told(one["value"], 60), "nothing was decided", ""), None, "record", after, faint=True)
+    said = "a person is asked" if one["rule"] == "review" else f"by rule {one['rule']}"
+    lines = (told(one["value"], 60), said, _at(one["at"]))
     return Box("decided", lines, f"/decisions/{one['decision']}", "record", after)
 
 
@@ -102,6 +102,8 @@ def _description(story: Story, one: dict[str, Any]) -> str:
     writes = [write for write in one["written"] if write["for_this"]]
     done = ", ".join(f"{_named(write['system'])} {write['state']}" for write in writes) or "nowhere"
     lost = len(one["lost"])
+    if one["decision"] is None:
+        return f"Nothing was decided about {titled(one['field'])} of this {story.record.entity} yet."
     return (
         f"{titled(one['field'])} of this {story.record.entity} came {came}, was decided by rule {one['rule']}"
         f" at {_at(one['at'])} over {lost} other {'claim' if lost == 1 else 'claims'}, and was written: {done}."
