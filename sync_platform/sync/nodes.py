@@ -53,7 +53,8 @@ def decision(hub: Hub, conn: Connection, number: int) -> dict[str, Any]:
     policy = policies_of(conn, hub.policy, {row.policy}).get(row.policy)
     field = policy.entities[Entity(row.entity)].fields.get(row.field) if policy is not None else None
     numbers = sorted({claim["link"] for claim in row.claims or ()})
-    ids = dict(conn.execute(select(LINK.c.id, LINK.c.external_id).where(LINK.c.id.in_(numbers))).tuples().all())
+    held = conn.execute(select(LINK.c.id, LINK.c.external_id).where(LINK.c.id.in_(numbers)))
+    ids = {one.id: one.external_id for one in held}
     winner = row.winner["link"] if row.winner else None
     return {
         "number": row.id,

@@ -222,11 +222,11 @@ def _first_showing(story: Story, row: Any, name: str, value: Json) -> dict[str, 
     """At birth, where nobody objected: whoever showed the value, in the order of the policy."""
     policy = story.scene.policy.fields.get(name)
     order = policy.order if policy is not None else SYSTEMS
-    for link in sorted(story.links, key=lambda one: (order.index(one.system), one.id)):
-        for seen in _others_words(story, link, name, row.at):
-            shown = seen.fields[name]
-            if normalize.blank(value) or story.scene.accounts_for(value, link.system, name, shown):
-                return _named(link, seen)
+    ranked = sorted(story.links, key=lambda one: (order.index(one.system), one.id))
+    found = [(link, seen) for link in ranked for seen in _others_words(story, link, name, row.at)]
+    for link, seen in sorted(found, key=lambda one: _likely(one[1], row.at)):
+        if normalize.blank(value) or story.scene.accounts_for(value, link.system, name, seen.fields[name]):
+            return _named(link, seen)
     return None
 
 
@@ -248,7 +248,11 @@ def _others_words(story: Story, link: Link, name: str, until: datetime) -> list[
     moment come last: a clock may be behind.
     """
     rows = [row for row in story.shown(link) if name in (row.fields or {})]
-    return sorted(rows, key=lambda row: (row.observed_at > until, row.channel == "answer"))
+    return sorted(rows, key=lambda row: _likely(row, until))
+
+
+def _likely(row: Any, until: datetime) -> tuple[bool, bool]:
+    return row.observed_at > until, row.channel == "answer"
 
 
 def _named(link: Link, seen: Any) -> dict[str, Any]:
