@@ -118,7 +118,9 @@ def one_story(story: Story, name: str) -> dict[str, Any]:
         "lost": _lost(story, row, history, name, value),
         "written": [_write(story, one, name, number) for one in reversed(story.intents) if name in _values(one)],
         "agrees": known,
-        "all_agree": bool(known) and all(known.values()) and not any(one["mark"] for one in systems.values()),
+        "all_agree": bool(known)
+        and all(known.values())
+        and not any(one["mark"] not in (None, "absent") for one in systems.values()),
         "systems": {str(system): systems[system] for system in SYSTEMS if system in systems},
         "history": [_line(one) for one in history],
         "pruned_before": story.pruned.before if story.pruned else None,

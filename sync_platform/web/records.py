@@ -124,6 +124,7 @@ def _present(request: Request, conn: Connection, story: Story) -> Response:
         names=[name for name in names if name != "*"],
         chosen=chosen,
         way=ways.way(story, chosen) if chosen is not None else None,
+        agreement=_agreement(chosen),
         ended=_ending(record.tombstone),
         asked=[row for row in story.reviews if row.state == "open"],
         was=_was(request),
@@ -197,6 +198,17 @@ def _groups(fields: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]
 def _marked(one: Mapping[str, Any]) -> bool:
     """Whether anything but «this system has no such field» or «not read yet» is to be said."""
     return any(side["mark"] not in (None, "absent", "unread") for side in one["systems"].values())
+
+
+def _agreement(one: Mapping[str, Any] | None) -> tuple[str, str]:
+    """Whether all agree, in words, and the tone of it."""
+    if one is None or not one["agrees"]:
+        return "no system has shown it", ""
+    if one["all_agree"]:
+        return "all systems agree", "good"
+    if all(one["agrees"].values()) and not _marked(one):
+        return "all that were read agree", ""
+    return "not all systems agree", "warn"
 
 
 def _chosen(request: Request, fields: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -13,12 +13,13 @@ from sync_platform.sync.why import why
 from tests.web.conftest import client_of
 from tests.web.filled import OPERATOR_TOKEN, filled_world
 
+EVENT = re.compile(r'<time[^>]*datetime="([^"]+)".*?(href="/\w+/\d+"|by a person)', flags=re.DOTALL)
 GUARD = re.compile(r'name="guard" value="([^"]+)"')
 
 
 def text_of(answer) -> str:
     """The words of a page."""
-    body = re.sub(r"<(script|style).*?</\1>", "", answer.text, flags=re.S)
+    body = re.sub(r"<(script|style).*?</\1>", "", answer.text, flags=re.DOTALL)
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
@@ -153,7 +154,7 @@ def test_the_command_and_the_page_give_the_same_answer_for_every_field_of_every_
             if one["field"] == "*":
                 continue
             looked += 1
-            part = re.search(rf'<tr id="field-{one["field"]}">(.*?)</tr>', answer.text, flags=re.S)
+            part = re.search(rf'<tr id="field-{one["field"]}">(.*?)</tr>', answer.text, flags=re.DOTALL)
             assert part is not None, one["field"]
             if one["decision"]:
                 assert f'href="/decisions/{one["decision"]}"' in part[1]
@@ -174,7 +175,7 @@ def test_the_loser_of_a_conflict_is_told_with_the_rule_and_both_writes(reader, f
     assert "Why Phone is +12125550182" in words
     assert "+12125550181 HubSpot" in words
     assert "all systems agree" in words
-    drawing = re.search(r"<svg.*?</svg>", answer.text, flags=re.S)
+    drawing = re.search(r"<svg.*?</svg>", answer.text, flags=re.DOTALL)
     assert drawing is not None
     assert re.search(r"<title[^>]*>The way of Phone</title>", drawing[0])
     told = why(filled_ledger.settings, filled_ledger.records["conflict"], "phone")
@@ -280,7 +281,9 @@ def test_the_history_can_be_paged_and_says_every_event_once(reader, filled_ledge
     seen, path = [], f"/records/{record}"
     while path:
         answer = reader.get(path)
-        seen += re.findall(r'<time[^>]*datetime="([^"]+)".*?(href="/\w+/\d+"|by a person)', answer.text, flags=re.S)
+        seen += re.findall(
+            r'<time[^>]*datetime="([^"]+)".*?(href="/\w+/\d+"|by a person)', answer.text, flags=re.DOTALL
+        )
         onward = re.search(rf'href="(/records/{record}\?before=[^"#]+)', answer.text)
         path = unescape(onward[1]) if onward else None
     receipts = filled_ledger.desk.ledger(
