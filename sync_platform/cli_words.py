@@ -203,6 +203,7 @@ def _why_lines(one: Mapping[str, Any]) -> list[str]:
     lines += [f"    lost: {lost.get('system')} {lost.get('value')!r}" for lost in one.get("lost") or ()]
     lines += [
         f"    written: {write.get('system')}, intent {write.get('intent')} {write.get('state')} {write.get('at')}"
+        f"{' (an earlier value)' if write.get('for_this') is False else ''}"
         for write in one.get("written") or ()
     ]
     lines += [
