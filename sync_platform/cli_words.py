@@ -198,13 +198,18 @@ def why_text(found: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
 def _why_lines(one: Mapping[str, Any]) -> list[str]:
     source = one.get("from") or {}
     where = f" from {source.get('system')} {source.get('id')}, seen {source.get('at')}" if source else ""
-    lines = [
-        f"{one.get('field')} = {one.get('value')!r}{where}, by rule {one.get('rule')} (policy {one.get('policy')})"
-    ]
+    rule = f", by rule {one.get('rule')} (policy {one.get('policy')})" if one.get("rule") else ", nothing was decided"
+    lines = [f"{one.get('field')} = {one.get('value')!r}{where}{rule}"]
     lines += [f"    lost: {lost.get('system')} {lost.get('value')!r}" for lost in one.get("lost") or ()]
     lines += [
         f"    written: {write.get('system')}, intent {write.get('intent')} {write.get('state')} {write.get('at')}"
+        f"{' (an earlier value)' if write.get('for_this') is False else ''}"
         for write in one.get("written") or ()
+    ]
+    lines += [
+        f"    {system}: {side.get('mark') or 'shows something else'}"
+        for system, side in (one.get("systems") or {}).items()
+        if side.get("mark") not in (None, "absent") or side.get("agrees") is False
     ]
     return lines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Table, delete, select
+from sqlalchemy import Connection, Table, delete, select
 
 from sync_platform.ledger.database import Ledger, insert_for
 from sync_platform.ledger.tables import DirectoryRow
@@ -23,6 +23,11 @@ def load(ledger: Ledger, system: str, max_age_s: float, *, now: datetime | None 
         return None
     body: dict[str, Any] = row.body or {}
     return body
+
+
+def load_all(conn: Connection) -> dict[str, dict[str, Any]]:
+    """The lists of every system, whatever their age."""
+    return {row.system: row.body or {} for row in conn.execute(select(DIRECTORY.c.system, DIRECTORY.c.body))}
 
 
 def save(ledger: Ledger, system: str, body: dict[str, Any], *, now: datetime | None = None) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import JSON, Column, Connection, String, Table, Text, cast, delete, func, or_, select, update
 
+from sync_platform.core.names import found_by
 from sync_platform.core.records import Entity, Json, Link, System
 from sync_platform.ledger.database import get_meta, in_chunks, insert_for, set_meta
 from sync_platform.ledger.journal import OBSERVATION, PARKED
@@ -92,7 +93,18 @@ def purge(conn: Connection, person: Person) -> dict[str, int]:
     _delete(conn, record, record.c.id, person.records, counts)
     for name, rows in _scrub(conn, person.texts | set(person.records)).items():
         counts[name] = counts.get(name, 0) + rows
+    _find_by_what_is_left(conn)
     return counts
+
+
+def _find_by_what_is_left(conn: Connection) -> None:
+    """Records that lost a mention are found by what they hold now: their spelt names may have held a part of it."""
+    record = LedgerModel.metadata.tables["record"]
+    of = record.c
+    rows = conn.execute(select(of.id, of.entity, of.fields).where(_names(of.fields, [GONE]))).all()
+    for row in rows:
+        named, surnamed = found_by(Entity(row.entity), row.fields or {})
+        conn.execute(update(record).where(of.id == row.id).values(named=named, surnamed=surnamed))
 
 
 def mentions(conn: Connection, texts: Collection[str]) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, bindparam, delete, func, insert, or_, select, text, update
 from sqlalchemy import Table as SaTable
 
+from sync_platform.core.names import found_by
 from sync_platform.core.records import Cell, Claim, Entity, Link, LinkState, Record, RecordId, System
 from sync_platform.ledger.database import ForIds, in_chunks, upsert
 from sync_platform.ledger.outbox import unsettled_of
@@ -394,6 +395,7 @@ def _record(row: Any) -> Record:
 
 def record_values(record: Record) -> dict[str, Any]:
     """A record as its row, without the marks that other processes set."""
+    named, surnamed = found_by(record.entity, record.fields)
     return {
         "fields": record.fields,
         "decided": record.decided,
@@ -403,6 +405,8 @@ def record_values(record: Record) -> dict[str, Any]:
         "twin": record.twin,
         "parent": record.fields.get("customer") if record.entity is Entity.TICKET else None,
         "tombstone": record.tombstone,
+        "named": named,
+        "surnamed": surnamed,
     }
 
 

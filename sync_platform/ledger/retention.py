@@ -31,6 +31,8 @@ CHECKPOINT = "pruned"
 CHUNK = 400
 PAGE = 500
 Object = tuple[str, str, str]
+# (field, what the system showed) → when it was named; None: whenever.
+Named = dict[tuple[str, str], set[datetime | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ def needless(conn: Connection, objects: Sequence[Object], up_to: int) -> list[in
     named = _named(conn, objects)
     of = OBSERVATION.c
     rows = conn.execute(
-        select(of.id, of.system, of.entity, of.external_id, of.fields, of.channel, of.evidence)
+        select(of.id, of.system, of.entity, of.external_id, of.fields, of.channel, of.evidence, of.observed_at)
         .where(tuple_(of.system, of.entity, of.external_id).in_(list(objects)))
         .order_by(of.id.desc())
     )
@@ -157,14 +159,14 @@ def needless(conn: Connection, objects: Sequence[Object], up_to: int) -> list[in
         by_object[row.system, row.entity, row.external_id].append(row)
     gone: list[int] = []
     for one, found in by_object.items():
-        needed = _needed(found, named.get(one, set()))
+        needed = _needed(found, named.get(one, {}))
         gone += [row.id for row in found if row.id <= up_to and row.id not in needed]
     return sorted(gone)
 
 
-def _needed(rows: Sequence[Any], named: set[tuple[str, str]]) -> set[int]:
-    """The newest showing of each field, and of each value that something names, as `why` looks for them (newest first,
-    own writes aside); and every word of an end."""
+def _needed(rows: Sequence[Any], named: Named) -> set[int]:
+    """The newest showing of each field, and of each value that something names, as `why` looks for them (the newest
+    before the decision that names it, own writes aside); and every word of an end."""
     needed: set[int] = set()
     seen: set[tuple[str, ...]] = set()
 
@@ -186,13 +188,14 @@ def _needed(rows: Sequence[Any], named: set[tuple[str, str]]) -> set[int]:
                     keep(row, "filled", name)
             if (name, value) in named:
                 keep(row, "named", name, value)
-                if not own:
-                    keep(row, "named by others", name, value)
+                for at in named[name, value] if not own else ():
+                    if at is None or row.observed_at <= at:
+                        keep(row, "named by others", name, value, str(at))
     return needed
 
 
-def _named(conn: Connection, objects: Sequence[Object]) -> dict[Object, set[tuple[str, str]]]:
-    """(field, what the system showed) that a decision, an open contest or a review of the record names, by object."""
+def _named(conn: Connection, objects: Sequence[Object]) -> dict[Object, Named]:
+    """What a decision, an open contest or a review of the record names, by object."""
     link = LINK.c
     rows = conn.execute(
         select(link.id, link.record_id, link.system, link.entity, link.external_id).where(
@@ -200,19 +203,21 @@ def _named(conn: Connection, objects: Sequence[Object]) -> dict[Object, set[tupl
         )
     ).all()
     objects_of = {row.id: (row.system, row.entity, row.external_id) for row in rows}
-    out: dict[Object, set[tuple[str, str]]] = {}
+    out: dict[Object, Named] = {}
 
-    def name(field: str, claims: Any) -> None:
+    def name(field: str, claims: Any, at: datetime | None = None) -> None:
         for claim in claims or ():
             one = objects_of.get(claim.get("link"))
             if one is not None:
-                out.setdefault(one, set()).add((field, _spelt(claim.get("theirs"))))
+                # Also without a moment: where a clock was behind, the newest showing of all must do.
+                times = out.setdefault(one, {}).setdefault((field, _spelt(claim.get("theirs"))), {None})
+                times.add(at)
 
     records = sorted({row.record_id for row in rows if row.record_id})
     for chunk in in_chunks(records, CHUNK):
         of = DECISION.c
-        for decided in conn.execute(select(of.field, of.claims, of.winner).where(of.record_id.in_(chunk))):
-            name(decided.field, [*(decided.claims or ()), *([decided.winner] if decided.winner else ())])
+        for decided in conn.execute(select(of.field, of.claims, of.winner, of.at).where(of.record_id.in_(chunk))):
+            name(decided.field, [*(decided.claims or ()), *([decided.winner] if decided.winner else ())], decided.at)
         for kept in conn.execute(select(RECORD.c.contests, RECORD.c.reviews).where(RECORD.c.id.in_(chunk))):
             for open_ in (kept.contests, kept.reviews):
                 for field, claims in (open_ or {}).items():

@@ -20,6 +20,8 @@ NAMING = {
 }
 
 Big = BigInteger().with_variant(Integer(), "sqlite")
+# Compared by code points, as SQLite does by itself: only then is a range of texts what begins with the same letters.
+Spelt = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 class LedgerModel(SQLModel):
@@ -71,12 +73,21 @@ class ObservationRow(LedgerModel, table=True):
 class RecordRow(LedgerModel, table=True):
     """The canonical state of one customer or ticket; `dirty` while something is to be judged.
 
-    `parent` is a ticket's customer.
+    `parent` is a ticket's customer. `named` and `surnamed` are what people find it by: its name (a ticket's subject) as
+    `core.names` spells it, from the first and from the last word on.
     """
 
     __tablename__ = "record"
     __table_args__ = (
         Index("ix_record_dirty", "entity", "id", sqlite_where=text("dirty"), postgresql_where=text("dirty")),
+        Index("ix_record_named", "named"),
+        Index("ix_record_surnamed", "surnamed"),
+        Index(
+            "ix_record_ended",
+            "id",
+            sqlite_where=text("tombstone IS NOT NULL"),
+            postgresql_where=text("tombstone IS NOT NULL"),
+        ),
     )
     id: str = Field(primary_key=True)
     entity: str
@@ -91,6 +102,8 @@ class RecordRow(LedgerModel, table=True):
     parent: str | None = Field(default=None, index=True)
     born_at: datetime
     tombstone: dict[str, Any] | None = _json()
+    named: str | None = Field(default=None, sa_column=Column(Spelt, nullable=True))
+    surnamed: str | None = Field(default=None, sa_column=Column(Spelt, nullable=True))
 
 
 class LinkRow(LedgerModel, table=True):
@@ -302,7 +315,15 @@ class ParkedRow(LedgerModel, table=True):
     """
 
     __tablename__ = "parked"
-    __table_args__ = (Index("ix_parked_open", "record_id", "system", "lifted_at"),)
+    __table_args__ = (
+        Index("ix_parked_open", "record_id", "system", "lifted_at"),
+        Index(
+            "ix_parked_waiting",
+            "id",
+            sqlite_where=text("lifted_at IS NULL"),
+            postgresql_where=text("lifted_at IS NULL"),
+        ),
+    )
     id: int | None = _id()
     system: str
     entity: str
@@ -328,6 +349,9 @@ class ReviewRow(LedgerModel, table=True):
     """
 
     __tablename__ = "review"
+    __table_args__ = (
+        Index("ix_review_waiting", "id", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
+    )
     id: int | None = _id()
     kind: str
     entity: str
@@ -517,6 +541,7 @@ class PersonActRow(LedgerModel, table=True):
     """What a person did: approve, drop, pause, switch writes; who, when, why."""
 
     __tablename__ = "act"
+    __table_args__ = (Index("ix_act_subject", "subject"),)
     id: int | None = _id()
     verb: str
     subject: str

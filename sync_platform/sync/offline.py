@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,23 +19,41 @@ from sync_platform.sync.hub import Hub
 WAIT_S = 30.0
 
 
-def desk_hub(settings: Settings, ledger: Ledger, policy: Policy) -> Hub:
-    """A hub that can call nobody, over an open ledger that others may use as well."""
-    hub = Hub(ledger, {}, policy, f"desk-{uuid.uuid4().hex[:24]}", region=settings.sync_phone_region)
-    for system in SYSTEMS:
-        hub.directories[system] = Directory(**(directory.load(ledger, system, math.inf) or {}))
+def over(ledger: Ledger, settings: Settings, policy: Policy | None = None) -> Hub:
+    """A hub that can call nobody, over a ledger that is open already; for one request. Raises Misconfigured."""
+    rules = policy or _policy(settings)
+    hub = Hub(ledger, {}, rules, f"desk-{uuid.uuid4().hex[:24]}", region=settings.sync_phone_region)
+    with ledger.read() as conn:
+        bodies = directory.load_all(conn)
+    hub.directories = {system: Directory(**bodies.get(str(system), {})) for system in SYSTEMS}
     return hub
+
+
+def _policy(settings: Settings) -> Policy:
+    """Read again when its file changed: parsing costs more than all that a page asks."""
+    # A cycle carries out plans that were drawn up here, so it comes after this module.
+    from sync_platform.sync.cycle import load_policy
+
+    file = settings.policy_file
+    found = file.stat() if file is not None and file.exists() else None
+    key = (str(file), (found.st_mtime_ns, found.st_size) if found else None)
+    with _LOCK:
+        if key not in _POLICIES:
+            _POLICIES.clear()
+            _POLICIES[key] = load_policy(settings)
+        return _POLICIES[key]
+
+
+_LOCK = threading.Lock()
+_POLICIES: dict[tuple[str, tuple[int, int] | None], Policy] = {}
 
 
 @contextmanager
 def at_desk(settings: Settings, *, alone: bool = False, policy: Policy | None = None) -> Iterator[Hub]:
     """A hub that can call nobody. With `alone` no cycle runs meanwhile. Raises NotSetUp, AnotherCycleRuns."""
-    # A cycle carries out plans that were drawn up here, so it comes after this module.
-    from sync_platform.sync.cycle import load_policy
-
     ledger = Ledger.open(settings.ledger_url, migrate=False)
     try:
-        hub = desk_hub(settings, ledger, policy or load_policy(settings))
+        hub = over(ledger, settings, policy)
         if not alone:
             yield hub
             return

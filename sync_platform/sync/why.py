@@ -1,22 +1,62 @@
-"""Why is this value here? Answered from decisions, observations, intents and receipts, and from nothing else."""
+"""Why is this value here? Answered from decisions, observations, intents and receipts, and from nothing else.
+
+The command and the pages tell what `stories` gives, for one field or for all of them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
-
 from sync_platform.core import normalize
-from sync_platform.core.records import LinkState
-from sync_platform.errors import NotFound
-from sync_platform.ledger import links
-from sync_platform.ledger.database import Ledger
-from sync_platform.ledger.journal import DECISION, OBSERVATION
-from sync_platform.ledger.outbox import INTENT
-from sync_platform.ledger.retention import checkpoint
+from sync_platform.core.plan import owed
+from sync_platform.core.policy_words import rules_in_words
+from sync_platform.core.records import SYSTEMS, UNSET, Json, Link, LinkState, System
+from sync_platform.core.scene import Scene, same
+from sync_platform.errors import BadInput, NotFound
 from sync_platform.settings import Settings
 from sync_platform.sync.cycle import utc
+from sync_platform.sync.lineage import Story, gather, spelt
 from sync_platform.sync.names import find
+from sync_platform.sync.offline import at_desk
+
+# Rows that say that the record keeps what it has, whatever was claimed.
+KEEPS = frozenset({"refused", "empty_keeps", "first_link_stays", "late", "unreadable", "overtaken"})
+# Here all claims stand in the value; none of them lost.
+SHARED = frozenset({"union", "all_agree", "review_agreed"})
+RULES = {
+    "birth": "the record was new, and everybody who showed the field said the same",
+    "first_link": "the record was new: the policy's order of the first link",
+    "first_link_fills": "it was blank, and a new link filled it",
+    "first_link_stays": "the record keeps its value when a new link shows another one",
+    "only_change": "the only change",
+    "all_agree": "all changes say the same",
+    "review_agreed": "the systems agreed while a person was asked",
+    "review": "left to a person",
+    "resolved": "a person's answer",
+    "left_apart": "a person left the systems apart",
+    "refused": "refused: that system may not write the field",
+    "empty_keeps": "a blank does not replace the value",
+    "late": "a late write of our own; it claims nothing",
+    "unreadable": "a value that nobody can read; it claims nothing",
+    "overtaken": "a held change that was replaced before anybody said a word",
+    "coherent": "two fields of the record would contradict each other",
+    "union": "additions and removals of all sides",
+    "owner": "the owner's value",
+    "rank": "the highest in rank",
+    "newest": "the newest",
+    "max": "the highest on the scale",
+    "opt_out": "opt-out wins",
+    "merge": "two records became one",
+    "undo": "undone",
+    "delete": "deleted there",
+    "restored": "it came back",
+    "edit_wins": "an edit elsewhere kept it from being deleted",
+    "link": "a person linked it",
+    "unlink": "a person unlinked it",
+    "forgotten": "somebody was forgotten",
+}
 
 
 def why(settings: Settings, what: str, field: str | None = None) -> dict[str, Any] | list[dict[str, Any]]:
@@ -25,132 +65,302 @@ def why(settings: Settings, what: str, field: str | None = None) -> dict[str, An
     `what` is a record id, `customer:<e-mail, phone or number>`, `ticket:<system>:<id>` or `customer:<system>:<id>`.
     Raises NotFound when nothing is known under that name.
     """
-    ledger = Ledger.open(settings.ledger_url, migrate=False)
-    try:
-        with ledger.read() as conn:
-            record_id = find(conn, what, settings.sync_phone_region)
-            record = links.records_by_id(conn, [record_id])[record_id]
-            names = [field] if field else sorted(record.decided)
-            if field and field not in record.decided:
-                raise NotFound(
-                    f"no decision about the field {field} of this record",
-                    remedy=f"Fields with a decision: {', '.join(sorted(record.decided))}.",
-                )
-            stories = [_story(conn, record_id, name, record.fields.get(name), record.decided[name]) for name in names]
-    finally:
-        ledger.close()
-    return stories[0] if field else stories
+    with at_desk(settings) as hub, hub.ledger.read() as conn:
+        story = gather(hub, conn, find(conn, what, settings.sync_phone_region))
+        if field and field not in names_of(story):
+            raise NotFound(
+                f"nothing is known about the field {field} of this record",
+                remedy=f"Known fields: {', '.join(names_of(story))}.",
+            )
+        return one_story(story, field) if field else stories(story)
 
 
-def _story(conn: Connection, record_id: str, name: str, value: Any, number: int) -> dict[str, Any]:
-    decision = conn.execute(select(DECISION).where(DECISION.c.id == number)).first()
-    by_link = {link.id: link for link in links.links_of(conn, [record_id])[record_id]}
-    winner = decision.winner if decision is not None else None
-    claims = (decision.claims or []) if decision is not None else []
-    lost = [
-        {"system": claim["system"], "value": claim["value"], "at": _seen_at(conn, by_link, claim, name)}
-        for claim in claims
-        if winner is None or claim["link"] != winner["link"]
-    ]
+def stories(story: Story) -> list[dict[str, Any]]:
+    """Every field about which something was decided, is asked, or was shown, by name."""
+    return [one_story(story, name) for name in names_of(story)]
+
+
+def names_of(story: Story) -> list[str]:
+    """The fields of a record that there is anything to say about; `*` is the record as a whole."""
+    shown = {
+        name
+        for link in story.scene.links
+        for name, cell in link.cells.items()
+        if not cell.unread and name in story.scene.policy.fields
+    }
+    return sorted({*story.record.decided, *story.record.reviews, *shown})
+
+
+def one_story(story: Story, name: str) -> dict[str, Any]:
+    """One field: its value with origin, rule and losers, what each system holds, and what was written because of it."""
+    record = story.record
+    history = [one for one in reversed(story.decisions) if one.field == name]
+    number = record.decided.get(name)
+    # A field that a person is asked about from the start has no deciding row yet, only the one that asks.
+    row = story.by_number.get(number) if number is not None else history[-1] if history else None
+    value = record.fields.get(name)
+    systems = {str(link.system): system_state(story, link, name) for link in story.scene.links}
+    systems |= {str(link.system): ended for link in story.links if (ended := _ended(link, systems)) is not None}
+    known = {system: one["agrees"] for system, one in systems.items() if one["agrees"] is not None}
     return {
-        "record": record_id,
+        "record": str(record.id),
         "field": name,
         "value": value,
-        "from": _origin(conn, by_link, winner, name, value),
-        "rule": decision.rule if decision is not None else None,
-        "cause": decision.cause if decision is not None else None,
-        "decision": number,
-        "at": utc(decision.at) if decision is not None else None,
-        "policy": decision.policy if decision is not None else None,
-        "lost": lost,
-        "written": _written(conn, record_id, name),
-        "agrees": {
-            str(link.system): link.cells[name].shadow == link.cells[name].held
-            for link in by_link.values()
-            if link.state is LinkState.ACTIVE and name in link.cells and not link.cells[name].unread
-        },
-        "history": _history(conn, record_id, name),
-        "pruned_before": point.before if (point := checkpoint(conn)) else None,
+        "from": _origin(story, row, name, value),
+        "rule": row.rule if row is not None else None,
+        "rule_in_words": in_words(story, row),
+        "cause": row.cause if row is not None else None,
+        "decision": row.id if row is not None else None,
+        "at": utc(row.at) if row is not None else None,
+        "run": row.run if row is not None else None,
+        "policy": row.policy if row is not None else None,
+        "by": _person(story, row, name),
+        "lost": _lost(story, row, history, name, value),
+        "written": [_write(story, one, name, number) for one in reversed(story.intents) if name in _values(one)],
+        "agrees": known,
+        "all_agree": bool(known)
+        and all(known.values())
+        and not any(one["mark"] not in (None, "absent") for one in systems.values()),
+        "systems": {str(system): systems[system] for system in SYSTEMS if system in systems},
+        "history": [_line(one) for one in history],
+        "pruned_before": story.pruned.before if story.pruned else None,
     }
 
 
-def _origin(conn: Connection, by_link: dict[int, Any], winner: Any, name: str, value: Any) -> dict[str, Any] | None:
-    """The observation that brought the value; at birth, where nobody objected, the first that showed the field."""
-    chosen = (
-        [by_link[winner["link"]]]
-        if winner and winner["link"] in by_link
-        else sorted(by_link.values(), key=lambda link: link.id)
-    )
-    for link in chosen:
-        rows = conn.execute(
-            select(OBSERVATION.c.id, OBSERVATION.c.observed_at, OBSERVATION.c.fields, OBSERVATION.c.channel)
-            .where(
-                OBSERVATION.c.system == link.system,
-                OBSERVATION.c.entity == link.entity,
-                OBSERVATION.c.external_id == link.external_id,
-            )
-            .order_by(OBSERVATION.c.id.desc())
-        )
-        for row in rows:
-            shown = row.fields or {}
-            if name not in shown or row.channel == "answer":
-                continue
-            if winner is not None and shown[name] != winner["theirs"]:
-                continue
-            if winner is None and normalize.blank(shown[name]) and not normalize.blank(value):
-                continue
-            return {
-                "system": str(link.system),
-                "id": link.external_id,
-                "observation": row.id,
-                "at": utc(row.observed_at),
-            }
+# --- what each system holds -------------------------------------------------------------------------------------
+
+
+def system_state(story: Story, link: Link, name: str) -> dict[str, Any]:
+    """What an active link shows: in its own form, whether that is the record's value, and what stands in the way.
+
+    mark: unread, unjudged, held, review, apart, parked, sent or owed; None where nothing is to be done.
+    """
+    scene = story.scene
+    cell = link.cells.get(name)
+    if scene.field_map(link, name) is None:
+        return {"id": link.external_id, "shows": None, "agrees": None, "mark": "absent", "link": link.id}
+    shows = UNSET if cell is None else cell.shadow
+    return {
+        "id": link.external_id,
+        "shows": None if shows is UNSET else shows,
+        "reads_as": _reads_as(scene, link, name, shows),
+        "agrees": None if shows is UNSET else _agrees(scene, link, name),
+        "mark": _mark(story, link, name),
+        "read_at": utc(link.read_at),
+        "link": link.id,
+    }
+
+
+def _agrees(scene: Scene, link: Link, name: str) -> bool:
+    """Whether the system shows the record's value, or what it made of it when both agreed last."""
+    return scene.explains(scene.record.fields.get(name), link, name)
+
+
+def _mark(story: Story, link: Link, name: str) -> str | None:
+    cell = link.cells.get(name)
+    if cell is None or cell.unread:
+        return "unread"
+    if name in story.record.reviews:
+        return "review"
+    if cell.braked or (str(link.system), name) in story.held:
+        return "held"
+    if link.unsettled:
+        return "sent"
+    if cell.changed:
+        return "unjudged"
+    if cell.apart:
+        return "apart"
+    if _is_parked(story, link.system, name):
+        return "parked"
+    return "owed" if owed(story.scene, link, name) else None
+
+
+def _is_parked(story: Story, system: System, name: str) -> bool:
+    return any(row.system == system and row.field in (name, "*") for row in story.parked)
+
+
+def _reads_as(scene: Scene, link: Link, name: str, shows: Json) -> Json:
+    """Their form as the record would say it; None where nobody can read it."""
+    if shows is UNSET:
+        return None
+    try:
+        read = scene.get(link, name, shows, scene.record.fields.get(name))
+    except BadInput:
+        return None
+    return None if read is UNSET else read
+
+
+def _ended(link: Link, there: dict[str, Any]) -> dict[str, Any] | None:
+    """A link that ended, where its system has no other one."""
+    if str(link.system) in there or link.state is LinkState.ACTIVE:
+        return None
+    mark = "gone" if link.state is LinkState.GONE else "merged"
+    at = (link.gone or {}).get("at")
+    return {"id": link.external_id, "shows": None, "agrees": None, "mark": mark, "at": at, "link": link.id}
+
+
+# --- where the value came from ----------------------------------------------------------------------------------
+
+
+def _origin(story: Story, row: Any, name: str, value: Json) -> dict[str, Any] | None:
+    """The observation that brought the value; None where no system did (a person wrote it, an undo)."""
+    if row is None:
+        return None
+    if row.rule in KEEPS or row.rule == "review":
+        return None
+    if row.winner is not None:
+        link = story.link(row.winner["link"])
+        seen = _showing(story, link, name, row.at, row.winner["theirs"]) if link is not None else None
+        return _named(link, seen) if link is not None and seen is not None else None
+    if row.rule == "union" and row.claims:
+        found = [(link, _showing(story, link, name, row.at, c["theirs"])) for c, link in _claimants(story, row)]
+        return next((_named(link, seen) for link, seen in found if seen is not None), None)
+    if row.cause == "person" or row.rule in ("undo", "policy"):
+        return None
+    return _first_showing(story, row, name, value)
+
+
+def _first_showing(story: Story, row: Any, name: str, value: Json) -> dict[str, Any] | None:
+    """At birth, where nobody objected: whoever showed the value, in the order of the policy."""
+    policy = story.scene.policy.fields.get(name)
+    order = policy.order if policy is not None else SYSTEMS
+    ranked = sorted(story.links, key=lambda one: (order.index(one.system), one.id))
+    found = [(link, seen) for link in ranked for seen in _others_words(story, link, name, row.at)]
+    for link, seen in sorted(found, key=lambda one: _likely(one[1], row.at)):
+        if normalize.blank(value) or story.scene.accounts_for(value, link.system, name, seen.fields[name]):
+            return _named(link, seen)
     return None
 
 
-def _seen_at(conn: Connection, by_link: dict[int, Any], claim: Any, name: str) -> str | None:
-    link = by_link.get(claim["link"])
-    if link is None:
+def _claimants(story: Story, row: Any) -> list[tuple[Any, Link]]:
+    found = [(claim, story.link(claim["link"])) for claim in row.claims or ()]
+    return [(claim, link) for claim, link in found if link is not None]
+
+
+def _showing(story: Story, link: Link, name: str, until: datetime, theirs: Json) -> Any | None:
+    """The newest row, up to a moment, in which somebody else than us wrote this value there."""
+    wanted = spelt(theirs)
+    return next((row for row in _others_words(story, link, name, until) if spelt(row.fields[name]) == wanted), None)
+
+
+def _others_words(story: Story, link: Link, name: str, until: datetime) -> list[Any]:
+    """Rows that show the field, the likeliest to be somebody else's words first, else newest first.
+
+    An answer to a write of ours shows what we wrote, and beside it what the system filled in by itself. Rows after the
+    moment come last: a clock may be behind.
+    """
+    rows = [row for row in story.shown(link) if name in (row.fields or {})]
+    return sorted(rows, key=lambda row: _likely(row, until))
+
+
+def _likely(row: Any, until: datetime) -> tuple[bool, bool]:
+    return row.observed_at > until, row.channel == "answer"
+
+
+def _named(link: Link, seen: Any) -> dict[str, Any]:
+    return {
+        "system": str(link.system),
+        "id": link.external_id,
+        "observation": seen.id,
+        "at": utc(seen.observed_at),
+        "channel": seen.channel,
+    }
+
+
+def _lost(story: Story, row: Any, history: Sequence[Any], name: str, value: Json) -> list[dict[str, Any]]:
+    """Claims that the deciding row turned down, and those that were turned down since and changed nothing."""
+    out: list[dict[str, Any]] = []
+    since = [one for one in history if row is not None and one.id > row.id and one.rule in KEEPS]
+    for decided in [row, *since] if row is not None else []:
+        if decided.rule in SHARED and decided.rule not in KEEPS:
+            continue
+        winner = decided.winner["link"] if decided.winner else None
+        for claim in decided.claims or ():
+            if claim["link"] == winner or (decided.id == row.id and not winner and same(claim["value"], value)):
+                continue
+            link = story.link(claim["link"])
+            seen = _showing(story, link, name, decided.at, claim["theirs"]) if link is not None else None
+            out.append(
+                {
+                    "system": claim["system"],
+                    "id": link.external_id if link is not None else None,
+                    "value": claim["value"],
+                    "theirs": claim["theirs"],
+                    "at": utc(seen.observed_at) if seen is not None else None,
+                    "observation": seen.id if seen is not None else None,
+                    "rule": decided.rule,
+                    "decision": decided.id,
+                }
+            )
+    return out
+
+
+# --- what was written -------------------------------------------------------------------------------------------
+
+
+def _values(intent: Any) -> dict[str, Json]:
+    found: dict[str, Json] = (intent.payload or {}).get("values", {})
+    return found
+
+
+def _write(story: Story, intent: Any, name: str, number: int | None) -> dict[str, Any]:
+    """`for_this`: the write followed from the decision that set the present value."""
+    return {
+        "system": intent.system,
+        "intent": intent.id,
+        "state": intent.state,
+        "verb": intent.verb,
+        "at": utc(intent.settled_at or intent.created_at),
+        "planned_at": utc(intent.created_at),
+        "sent_at": utc(intent.sent_at),
+        "value": _values(intent)[name],
+        "for_this": number is not None and (intent.numbers or {}).get(name) == number,
+        "receipts": [
+            {
+                "receipt": one.id,
+                "outcome": one.outcome,
+                "status": one.status,
+                "code": one.code,
+                "refused": bool(one.fields),
+                "at": utc(one.at),
+            }
+            for one in story.receipts.get(intent.id, ())
+        ],
+    }
+
+
+# --- words ------------------------------------------------------------------------------------------------------
+
+
+def in_words(story: Story, row: Any) -> str | None:
+    """A decision's rule in words, with what the policy of the day said about the field."""
+    if row is None:
         return None
-    rows = conn.execute(
-        select(OBSERVATION.c.observed_at, OBSERVATION.c.fields)
-        .where(
-            OBSERVATION.c.system == link.system,
-            OBSERVATION.c.entity == link.entity,
-            OBSERVATION.c.external_id == link.external_id,
-        )
-        .order_by(OBSERVATION.c.id.desc())
-    )
-    return next((utc(row.observed_at) for row in rows if (row.fields or {}).get(name) == claim["theirs"]), None)
+    said = RULES.get(row.rule, f"the rule {row.rule}")
+    policy = story.policies.get(row.policy)
+    field = policy.entities[story.record.entity].fields.get(row.field) if policy is not None else None
+    if field is None or row.cause == "person" or len(row.claims or ()) < 2:
+        return said
+    return f"{said} ({rules_in_words(field.rules)})"
 
 
-def _written(conn: Connection, record_id: str, name: str) -> list[dict[str, Any]]:
-    rows = conn.execute(
-        select(INTENT.c.id, INTENT.c.system, INTENT.c.state, INTENT.c.payload, INTENT.c.settled_at, INTENT.c.created_at)
-        .where(INTENT.c.record_id == record_id)
-        .order_by(INTENT.c.id)
-    )
-    return [
-        {"system": row.system, "intent": row.id, "state": row.state, "at": utc(row.settled_at or row.created_at)}
-        for row in rows
-        if name in (row.payload or {}).get("values", {})
-    ]
+def _person(story: Story, row: Any, name: str) -> dict[str, Any] | None:
+    """Who answered, where a person decided."""
+    if row is None or row.cause != "person":
+        return None
+    asked = {f"review:{one.id}" for one in story.reviews if one.field == name}
+    found = next((one for one in story.acts if one.subject in asked and one.at <= row.at), None)
+    return {"who": found.who, "why": found.why, "at": utc(found.at)} if found is not None else None
 
 
-def _history(conn: Connection, record_id: str, name: str) -> list[dict[str, Any]]:
-    rows = conn.execute(
-        select(DECISION.c.id, DECISION.c.rule, DECISION.c.value, DECISION.c.at, DECISION.c.cause, DECISION.c.winner)
-        .where(DECISION.c.record_id == record_id, DECISION.c.field == name)
-        .order_by(DECISION.c.id)
-    )
-    return [
-        {
-            "decision": row.id,
-            "rule": row.rule,
-            "cause": row.cause,
-            "value": row.value,
-            "system": row.winner["system"] if row.winner else None,
-            "at": utc(row.at),
-        }
-        for row in rows
-    ]
+def _line(row: Any) -> dict[str, Any]:
+    return {
+        "decision": row.id,
+        "rule": row.rule,
+        "cause": row.cause,
+        "value": row.value,
+        "system": row.winner["system"] if row.winner else None,
+        "at": utc(row.at),
+        "policy": row.policy,
+        "run": row.run,
+    }

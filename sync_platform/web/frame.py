@@ -24,14 +24,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Match
 
-from sync_platform.core.policy import Policy
 from sync_platform.errors import BadInput, NotFound, NotSetUp, Rejected, SyncError
 from sync_platform.ledger import acts
 from sync_platform.ledger.database import Ledger
 from sync_platform.settings import Settings
-from sync_platform.sync.cycle import load_policy, utc
+from sync_platform.sync.cycle import utc
 from sync_platform.sync.hub import Hub
-from sync_platform.sync.offline import desk_hub
+from sync_platform.sync.offline import over
 
 View = Callable[[Request], Response]
 FormView = Callable[[Request, Mapping[str, str]], Response]
@@ -114,13 +113,12 @@ def _paused(request: Request) -> Mapping[str, Any] | None:
 
 
 class Shelf:
-    """The ledger, opened when it is first needed and shared by all requests; the policy, read again when it changed."""
+    """The ledger, opened when it is first needed and shared by all requests."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
         self._ledger: Ledger | None = None
-        self._policy: tuple[Any, Policy] | None = None
 
     def ledger(self) -> Ledger:
         """The open ledger. Raises NotSetUp and LedgerUnreachable."""
@@ -128,19 +126,6 @@ class Shelf:
             if self._ledger is None:
                 self._ledger = Ledger.open(self._settings.ledger_url, migrate=False)
             return self._ledger
-
-    def policy(self) -> Policy:
-        """The policy in force. Raises Misconfigured."""
-        path = self._settings.policy_file
-        try:
-            found = path.stat() if path is not None else None
-        except OSError:
-            found = None
-        version = (found.st_mtime_ns, found.st_size) if found is not None else None
-        with self._lock:
-            if self._policy is None or self._policy[0] != version or (path is not None and version is None):
-                self._policy = (version, load_policy(self._settings))
-            return self._policy[1]
 
     def close(self) -> None:
         """Let go of the ledger."""
@@ -159,7 +144,7 @@ def ledger(request: Request) -> Ledger:
 def hub(request: Request) -> Hub:
     """A hub over that ledger that can call no system. Raises NotSetUp, LedgerUnreachable and Misconfigured."""
     shelf: Shelf = request.app.state.shelf
-    return desk_hub(request.app.state.settings, shelf.ledger(), shelf.policy())
+    return over(shelf.ledger(), request.app.state.settings)
 
 
 # --- who may

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -146,3 +147,25 @@ def test_processes_that_come_together_make_one_ledger(ledger_url):
     ids = {child.communicate(timeout=60)[0] for child in children}
     assert [child.returncode for child in children] == [0, 0, 0]
     assert len(ids) == 1
+
+
+def test_records_of_an_older_ledger_are_found_by_their_names_afterwards(ledger_url):
+    engine = engine_of(ledger_url)
+    with engine.begin() as conn:
+        migrations.upgrade(conn, "v0002")
+        add = text(
+            "INSERT INTO record (id, entity, fields, settled, dirty, wanted, twin, born_at)"
+            " VALUES (:id, :entity, :fields, true, false, false, false, '2026-03-01 00:00:00+00:00')"
+        )
+        name = {"full": "Zoë  van Dam", "first": "Zoë", "last": "van Dam"}
+        for record, entity, fields in (("a", "customer", {"name": name}), ("b", "ticket", {"subject": "Where is IT?"})):
+            conn.execute(add, {"id": record, "entity": entity, "fields": json.dumps(fields)})
+        conn.execute(add, {"id": "c", "entity": "customer", "fields": None})
+    engine.dispose()
+    with Ledger.open(ledger_url, migrate=True) as ledger, ledger.read() as conn:
+        found = conn.execute(text("SELECT id, named, surnamed FROM record ORDER BY id")).all()
+    assert [tuple(row) for row in found] == [
+        ("a", "zoe van dam", "dam zoe van"),
+        ("b", "where is it?", None),
+        ("c", None, None),
+    ]

@@ -311,3 +311,18 @@ def test_tickets_of_others_stay_also_where_ids_of_tickets_and_customers_are_alik
     assert forgotten(desk)["done"]
     assert [one["subject"] for one in desk.live(E, TICKET).values()] == ["A lamp"]
     assert [one["subject"] for one in desk.live(H, TICKET).values()] == ["A lamp"]
+
+
+def test_a_part_of_an_address_in_what_a_ticket_of_another_is_found_by_goes_too(tmp_path):
+    desk = Remembering(tmp_path)
+    desk.person(*ADA)
+    others = desk.person(*BEA)
+    subject = f"{'Lamp ' * 22}{ADA[1]}"
+    desk.systems[E].put(TICKET, {"subject": subject, "customer_id": others[E], "status": "new"})
+    desk.cycles()
+    found_by = "SELECT named FROM record WHERE entity = 'ticket'"
+    ((named,),) = desk.sql(found_by)
+    assert named.endswith(" ada@exampl")
+    assert forgotten(desk)["mentions_left"] == 0
+    ((named,),) = desk.sql(found_by)
+    assert named == "[erased]"
