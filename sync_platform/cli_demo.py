@@ -201,7 +201,7 @@ def live(world: World, *, ledger_url: str | None, keep: bool) -> int:
         ready = start_sandbox(world, home, children, _ports())
         port = _free_port(UI_PORT)
         ports = {name: _free_port(wanted) for name, wanted in SERVE_PORTS.items()}
-        settings = demo_settings(home, ready, ledger_url, **_own_words(ports["pages"]))
+        settings = demo_settings(home, ready, ledger_url, **_own_words(ports, port))
         set_up(settings, webhooks_url=f"http://127.0.0.1:{ports['door']}")
         _start_serve(home, children, ports)
         _start_dagster(home, children, port)
@@ -241,13 +241,15 @@ def demo_settings(folder: Path, ready: Mapping[str, Any], ledger_url: str | None
     return Settings.load(env, root=folder)
 
 
-def _own_words(pages_port: int) -> dict[str, str]:
+def _own_words(ports: Mapping[str, int], dagster_port: int) -> dict[str, str]:
     """Settings of the demo's door and pages, drawn anew each time."""
     return {
         "GORGIAS_WEBHOOK_SECRET": secrets.token_hex(16),
         "SYNC_WEB_TOKEN": secrets.token_urlsafe(9),
         "SYNC_WEB_OPERATOR_TOKEN": secrets.token_urlsafe(9),
-        "SYNC_PUBLIC_URL": f"http://127.0.0.1:{pages_port}",
+        "SYNC_PAGES_URL": f"http://127.0.0.1:{ports['pages']}",
+        "SYNC_PUBLIC_URL": f"http://127.0.0.1:{ports['door']}",
+        "SYNC_DAGSTER_URL": f"http://127.0.0.1:{dagster_port}",
     }
 
 
@@ -256,8 +258,6 @@ def set_up(settings: Settings, *, webhooks_url: str | None = None) -> None:
     from sync_platform.sync.setup import setup
 
     failed = [finding for finding in setup(settings, webhooks_url=webhooks_url) if not finding.ok]
-    # The pages are the public address here: only HubSpot's signatures would need the door's, and it does not call.
-    failed = [finding for finding in failed if finding.name != "webhooks.address"]
     for finding in failed:
         words.say(f"{finding.name}: {finding.found} — {finding.remedy}")
     if failed:

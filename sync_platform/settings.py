@@ -94,7 +94,15 @@ class Settings(BaseSettings):
     sync_erasure_key: SecretStr | None = Field(
         None, description="Key of the hashes that keep the erased from coming back"
     )
-    sync_public_url: str | None = Field(None, description="Address of the platform's own pages, for links")
+    sync_public_url: str | None = Field(
+        None, description="Address at which others reach `serve`: HubSpot signs it, links lead there"
+    )
+    sync_pages_url: str | None = Field(
+        None,
+        description="Address of the pages where it is another one (then SYNC_PUBLIC_URL is the door's);"
+        " without both: http://127.0.0.1:8081",
+    )
+    sync_dagster_url: str = Field("http://127.0.0.1:3000", description="Address of Dagster's UI, for links")
     sync_web_token: SecretStr | None = Field(None, description="Opens the platform's own pages for reading")
     sync_web_operator_token: SecretStr | None = Field(None, description="Opens them for acting as well")
     sync_trusted_proxy: str | None = Field(None, description="Proxy address whose forwarded headers are believed")
@@ -133,7 +141,14 @@ class Settings(BaseSettings):
     def _gorgias_url(cls, value: str | None) -> str | None:
         return None if value is None else gorgias_url(value)
 
-    @field_validator("hubspot_base_url", "sync_public_url", "sandbox_control_url", mode="after")
+    @field_validator(
+        "hubspot_base_url",
+        "sync_public_url",
+        "sync_pages_url",
+        "sync_dagster_url",
+        "sandbox_control_url",
+        mode="after",
+    )
     @classmethod
     def _plain_url(cls, value: str | None) -> str | None:
         return None if value is None else _checked_url(value)
@@ -156,6 +171,11 @@ class Settings(BaseSettings):
     def ledger_url(self) -> str:
         """The ledger's URL; a relative SQLite path stands below `root`."""
         return absolute_sqlite(self.ledger_database_url.get_secret_value(), self._root)
+
+    @property
+    def pages_url(self) -> str:
+        """Where the pages are, for links to them."""
+        return self.sync_pages_url or self.sync_public_url or "http://127.0.0.1:8081"
 
     @property
     def policy_file(self) -> Path | None:

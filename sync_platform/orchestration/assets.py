@@ -262,6 +262,5 @@ def summed(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def page(context: dg.AssetExecutionContext) -> dict[str, Any]:
-    """A link to the run's page: the platform's own where SYNC_PUBLIC_URL says where it is, else Dagster's."""
-    public = Settings.load().sync_public_url
-    return {"page": dg.MetadataValue.url(f"{public or ''}/runs/{context.run.run_id}")}
+    """A link to the run on the platform's own pages."""
+    return {"page": dg.MetadataValue.url(f"{Settings.load().pages_url}/runs/{context.run.run_id}")}

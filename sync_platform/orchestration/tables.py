@@ -5,27 +5,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sync_platform.core import mappings
+from sync_platform.core.columns import lines
 from sync_platform.core.policy import Policy
 from sync_platform.core.records import SYSTEMS, Entity, System
 
 # The only keys of a step's rows that may be shown.
 ROW_KEYS = ("record", "system", "verb", "fields", "field", "rule", "state", "code", "reason", "count")
-WAYS: Mapping[str, str] = {"both": "↔", "read": "→", "create": "→ (← when created)"}
+WAYS: Mapping[str, str] = {"both": "↔", "never": "→", "create": "→ (← when created)"}
 
 
 def columns(policy: Policy, entity: Entity, system: System | None = None) -> str:
     """Field by field: the attributes of each system (or of one), who may write, which rules decide."""
     systems = SYSTEMS if system is None else (system,)
-    maps = {one: mappings.field_maps(one, entity) for one in systems}
     rows = []
-    for name, rule in policy.entities[entity].fields.items():
-        row = {"field": name}
+    for line in lines(policy, entity):
+        row = {"field": line.field}
         for one in systems:
-            fm = maps[one].get(name)
-            row[str(one)] = "–" if fm is None else f"`{', '.join(fm.attributes)}` {WAYS.get(fm.mode, fm.mode)}"
-        row["written by"] = ", ".join(str(w) for w in SYSTEMS if w in rule.writers) or "nobody"
-        row["rules"] = ", ".join(r.name or r.kind for r in rule.rules)
+            place = line.places.get(one)
+            row[str(one)] = "–" if place is None else f"`{', '.join(place.attributes)}` {WAYS[place.written]}"
+        setters = [str(one) for one in SYSTEMS if one in line.places and line.places[one].sets]
+        row["written by"] = ", ".join(setters) or "nobody"
+        row["rules"] = ", ".join(line.rules)
         rows.append(row)
     return table(rows)
 

@@ -21,6 +21,7 @@ from sync_platform.errors import Misconfigured
 from sync_platform.ledger import holds, journal, links, outbox
 from sync_platform.ledger.database import Ledger, get_meta, set_meta
 from sync_platform.ledger.lease import Lease
+from sync_platform.ledger.spans import reached, span_of
 from sync_platform.ledger.tables import CallRow, RunRow
 from sync_platform.settings import Settings
 from sync_platform.sync import (
@@ -203,7 +204,7 @@ class Cycle:
                     ended_at=self.hub.now(),
                     outcome=summary["outcome"],
                     complete=summary["complete"],
-                    counts={"systems": summary["systems"], "entities": summary["entities"]},
+                    counts=span_of(conn, self.run) | {"systems": summary["systems"], "entities": summary["entities"]},
                     errors=summary["errors"],
                 )
             )
@@ -268,7 +269,16 @@ def open_cycle(
                 with ledger.begin() as conn:
                     if conn.execute(select(RUN.c.id).where(RUN.c.id == run)).first() is None:
                         conn.execute(
-                            insert(RUN), [{"id": run, "kind": kind, "started_at": hub.now(), "complete": False}]
+                            insert(RUN),
+                            [
+                                {
+                                    "id": run,
+                                    "kind": kind,
+                                    "started_at": hub.now(),
+                                    "complete": False,
+                                    "counts": {"from": reached(conn)},
+                                }
+                            ],
                         )
                 yield Cycle(hub, kind, full, lease, stay_s=stay_s)
         finally:

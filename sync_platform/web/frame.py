@@ -56,6 +56,7 @@ PLACES = (
     ("/parked", "Parked"),
     ("/plans", "Plans"),
     ("/acts", "Acts"),
+    ("/runs", "Runs"),
     ("/status", "Status"),
 )
 _FRACTION = re.compile(r"\.\d+$")
