@@ -27,6 +27,7 @@ from sync_platform.sandbox.gorgias import switches as gorgias_switches
 from sync_platform.sandbox.hubspot import switches as hubspot_switches
 from sync_platform.sandbox.world import Switches
 from sync_platform.settings import Settings, secret_names
+from sync_platform.web.metrics import FIGURES
 
 FOLDER = Path(__file__).resolve().parent / "reference"
 FACTS_FOLDER = FOLDER.parents[1] / "tests" / "sandbox" / "facts"
@@ -191,6 +192,9 @@ def metrics_page() -> Iterator[str]:
     yield "# Metrics\n"
     yield "Numbers of each materialization, so that Dagster plots them; the commands give the same ones.\n"
     yield table([{"name": f"`{name}`", "meaning": meaning} for name, meaning in METRICS.items()])
+    yield "\n## For Prometheus\n"
+    yield "`GET /metrics` on the port of the pages, with a token of the pages as bearer; nothing about a person.\n"
+    yield table([{"name": f"`{one.name}`", "labels": ", ".join(one.labels), "meaning": one.meaning} for one in FIGURES])
 
 
 def bounds_page() -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 
@@ -140,6 +141,13 @@ class Standing:
         alive = record.c.tombstone.is_(None)
         by_entity = conn.execute(select(record.c.entity, func.count()).where(alive).group_by(record.c.entity))
         return cls({(row[0], row[1]): int(row[2]) for row in by_system}, {row[0]: int(row[1]) for row in by_entity})
+
+    def dump(self) -> dict[str, Any]:
+        """`{"records": {entity: n}, "links": {entity: {system: n}}}`: kept with the run, so that no page counts."""
+        by_entity: dict[str, dict[str, int]] = {entity: {} for entity in self.records}
+        for (system, entity), count in self.links.items():
+            by_entity.setdefault(entity, {})[system] = count
+        return {"records": dict(self.records), "links": by_entity}
 
     def of(self, hub: Hub, conn: Connection, stage: str, system: System | None, entity: Entity) -> dict[str, float]:
         """The gauges of one step's asset."""

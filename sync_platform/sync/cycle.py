@@ -204,7 +204,9 @@ class Cycle:
                     ended_at=self.hub.now(),
                     outcome=summary["outcome"],
                     complete=summary["complete"],
-                    counts=span_of(conn, self.run) | {"systems": summary["systems"], "entities": summary["entities"]},
+                    counts=span_of(conn, self.run)
+                    | {"systems": summary["systems"], "entities": summary["entities"]}
+                    | ({"standing": self._standing.dump()} if self._standing is not None else {}),
                     errors=summary["errors"],
                 )
             )

@@ -25,7 +25,7 @@ def draw(entity: Entity, lines: Sequence[ColumnLine]) -> Markup:
     parts: list[Markup] = []
     y = HEAD
     for line in lines:
-        tall = max(1, len(line.places)) * STEP
+        tall = max(2, len(line.places)) * STEP
         parts += _line(line, y, tall)
         y += tall + AIR
     wide = 2 * MARGIN + 3 * WIDE + 2 * GAP
@@ -47,15 +47,17 @@ def _line(line: ColumnLine, y: int, tall: int) -> list[Markup]:
     centre, right = MARGIN + WIDE + GAP, MARGIN + 2 * (WIDE + GAP)
     parts = [
         Markup('<g class="box record"><rect x="{}" y="{}" width="{}" height="{}" rx="6"/>').format(
-            centre, middle - 13, WIDE, 26
+            centre, middle - 19, WIDE, 38
         ),
-        Markup('<text class="first" x="{}" y="{}">{}</text><title>{}</title></g>').format(
-            centre + 10, middle + 4, line.field, line.words
+        Markup('<text class="first" x="{}" y="{}">{}</text><text class="rules" x="{}" y="{}">{}</text>').format(
+            centre + 10, middle - 3, line.field, centre + 10, middle + 12, _short(_ruled(line))
         ),
+        Markup("<title>{}</title></g>").format(line.words),
     ]
-    for number, system in enumerate(one for one in SYSTEMS if one in line.places):
+    here = [one for one in SYSTEMS if one in line.places]
+    for number, system in enumerate(here):
         place = line.places[system]
-        at = y + number * STEP + STEP // 2
+        at = middle + (2 * number - len(here) + 1) * STEP // 2
         if place.sets or place.sets_new:
             parts.append(_name(system, place, MARGIN, at))
             parts.append(_tie(system, MARGIN + WIDE, at, centre, middle, faint=not place.sets))
@@ -67,9 +69,8 @@ def _line(line: ColumnLine, y: int, tall: int) -> list[Markup]:
 
 def _name(system: System, place: Place, x: int, y: int) -> Markup:
     whole = f"{CALLED[system]} {', '.join(place.attributes)}"
-    short = whole if len(whole) <= LETTERS_MAX else f"{whole[: LETTERS_MAX - 1]}…"
     return Markup('<text class="{}" x="{}" y="{}">{}<title>{}</title></text>').format(
-        f"place {system}", x + 4, y + 4, short, whole
+        f"place {system}", x + 4, y + 4, _short(whole), whole
     )
 
 
@@ -78,3 +79,12 @@ def _tie(system: System, x1: int, y1: int, x2: int, y2: int, *, faint: bool) -> 
     return Markup('<path class="tie {}{}" d="M{} {} C{} {} {} {} {} {}"/>').format(
         system, " faint" if faint else "", x1, y1, middle, y1, middle, y2, x2, y2
     )
+
+
+def _ruled(line: ColumnLine) -> str:
+    setters = [system for system in SYSTEMS if system in line.places and line.places[system].sets]
+    return ", ".join(line.rules) if len(setters) > 1 else f"{CALLED[setters[0]]} alone" if setters else "nobody"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LETTERS_MAX else f"{text[: LETTERS_MAX - 1]}…"
