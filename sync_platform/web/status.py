@@ -43,7 +43,9 @@ def _plot(name: str, one: Mapping[str, Any], now: datetime) -> Markup:
     """Calls a minute over the last hours, with what the tightest limit allows."""
     minutes = PAST / PARTS / timedelta(minutes=1)
     values = [n / minutes for n in plot.spread(one["course"], now, PAST, PARTS)]
-    allowed = [limit["limit"] * 60 / limit["window_s"] for limit in one["limits"] if limit["limit"]]
+    # A limit of searches alone says nothing of the other calls.
+    general = [limit for limit in one["limits"] if limit["limit"] and limit["name"] != "search"]
+    allowed = [limit["limit"] * 60 / limit["window_s"] for limit in general]
     limit = min(allowed) if allowed else None
     said = f"Calls a minute: at most {max(values):.0f}" + (f", allowed {limit:.0f}" if limit is not None else "")
     ends = f"{round(PAST / timedelta(hours=1))} h ago", "now"
