@@ -190,6 +190,21 @@ def test_a_refused_edit_is_told_as_lost_with_its_rule(world):
     assert [(one["system"], one["value"], one["rule"]) for one in told["lost"]] == [("hubspot", "blocked", "refused")]
 
 
+def test_what_tells_two_apart_that_may_be_one_waits_and_is_not_owed(world):
+    desk = world.desk
+    other = desk.person("Eve Moss", "eve@example.com")
+    desk.cycles(3)
+    desk.systems[H].merge(CUSTOMER, other[H], world.ids[H])
+    desk.cycles(3)
+    desk.systems[E].edit(CUSTOMER, world.ids[E], {"email": "ada.king@example.com"})
+    desk.cycles(2)
+    told = why(world.settings, f"customer:erp:{world.ids[E]}", "email")
+    assert told["value"] == "ada.king@example.com"
+    assert told["systems"]["gorgias"]["mark"] == "twin"
+    assert told["all_agree"] is False
+    assert desk.live(G)[world.ids[G]]["email"] == "ada@example.com"
+
+
 def statements(ledger, ask) -> int:
     said: list[str] = []
 

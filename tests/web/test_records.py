@@ -212,14 +212,6 @@ def test_what_the_brake_holds_is_not_called_equal(reader, filled_ledger):
     assert "held by the brake" in text_of(reader.get(f"/records/{record}"))
 
 
-def test_what_tells_two_apart_that_may_be_one_waits_and_is_not_owed(reader, filled_ledger):
-    told = why(filled_ledger.settings, filled_ledger.records["kept"], "email_2")
-    assert told["systems"]["gorgias"]["mark"] == "twin"
-    planned = "SELECT count(*) FROM intent WHERE record_id = :id AND state = 'planned'"
-    assert filled_ledger.desk.ledger(planned, id=filled_ledger.records["kept"])[0][0] == 0
-    assert "waits: may be double" in text_of(reader.get(f"/records/{filled_ledger.records['kept']}"))
-
-
 def test_a_deleted_record_tells_who_ended_it_and_a_merged_one_leads_on(reader, filled_ledger):
     assert "It was deleted in" in text_of(reader.get(f"/records/{filled_ledger.records['deleted']}"))
     merged, survivor = filled_ledger.records["merged"], filled_ledger.records["survivor"]
