@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, or_, select
 
-from sync_platform.core.records import SYSTEMS, UNSET, Entity, Json, Link, System
+from sync_platform.core.records import SYSTEMS, UNSET, Entity, Json, Link, Record, System
 from sync_platform.core.scene import Scene
 from sync_platform.errors import NotFound
 from sync_platform.ledger import links
@@ -27,6 +27,8 @@ from sync_platform.sync.why import KEEPS
 
 SHOWN_MAX = 1000
 WHOLE = "*"
+MERGE = "merge"
+BY_HAND = ("link", "unlink")
 LIVES = frozenset({"restored", "edit_wins"})
 # What a person is asked stays asked until a row that sets the value.
 ASKED = "review"
@@ -64,7 +66,7 @@ def as_of(hub: Hub, conn: Connection, record_id: str, at: datetime) -> Past:
     sets = {name for maps in hub.maps(record.entity).values() for name, one in maps.items() if one.kind == "set"}
     _decided(conn, past, sets)
     _ended(conn, past, record.tombstone)
-    _shown(conn, past, links.links_of(conn, [record_id])[record_id], set(_known_fields(hub, record.entity)))
+    _shown(conn, past, _links_then(conn, past, record), set(_known_fields(hub, record.entity)))
     return past
 
 
@@ -137,6 +139,41 @@ def _ended(conn: Connection, past: Past, tombstone: Mapping[str, Any] | None) ->
 
 def _known_fields(hub: Hub, entity: Entity) -> list[str]:
     return [name for maps in hub.maps(entity).values() for name in maps]
+
+
+def _links_then(conn: Connection, past: Past, record: Record) -> list[Link]:
+    """Links that were the record's at that moment: merges and people have moved some since."""
+    of = DECISION.c
+    moves = conn.execute(
+        select(of.rule, of.value)
+        .where(of.record_id == past.record, of.field == WHOLE, of.at > past.at, of.rule.in_((MERGE, *BY_HAND)))
+        .order_by(of.id.desc())
+    ).all()
+    found = {link.id: link for link in links.links_of(conn, [past.record])[past.record]}
+    into = (record.tombstone or {}).get("into")
+    if into and past.ended is None:
+        theirs = {link.id: link for link in links.links_of(conn, [str(into)])[str(into)]}
+        found |= {number: theirs[number] for number in _links_of_old(conn, past.record, theirs)}
+    for rule, value in moves:
+        if rule == MERGE:
+            for number in _links_of_old(conn, str(value["merged"]), found):
+                del found[number]
+            continue
+        system, _, external_id = str(value["link"]).partition(":")
+        moved = links.links_by_external(conn, System(system), past.entity, [external_id]).get(external_id)
+        if moved is not None and value["to"] == past.record:
+            found.pop(moved.id, None)
+        elif moved is not None and value["from"] == past.record:
+            found[moved.id] = moved
+    return list(found.values())
+
+
+def _links_of_old(conn: Connection, record: str, among: Mapping[int, Link]) -> list[int]:
+    """Which of these links a record had that went up in another: its writes, its claims and its marker name them."""
+    numbers = set(conn.execute(select(INTENT.c.link_id).where(INTENT.c.record_id == record)).scalars())
+    for claims in conn.execute(select(DECISION.c.claims).where(DECISION.c.record_id == record)).scalars():
+        numbers |= {claim["link"] for claim in claims or ()}
+    return [number for number, link in among.items() if number in numbers or link.marker == record]
 
 
 def _shown(conn: Connection, past: Past, found: Sequence[Link], names: set[str]) -> None:
