@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, or_, select
 
 from sync_platform.core.records import SYSTEMS, UNSET, Entity, Json, Link, Record, System
 from sync_platform.core.scene import Scene
-from sync_platform.errors import NotFound
+from sync_platform.errors import BadInput, NotFound
 from sync_platform.ledger import links
 from sync_platform.ledger.journal import DECISION
 from sync_platform.ledger.outbox import INTENT
 from sync_platform.ledger.retention import checkpoint
+from sync_platform.settings import Settings
 from sync_platform.sync.cycle import utc
 from sync_platform.sync.hub import Hub
-from sync_platform.sync.lineage import seen_of
+from sync_platform.sync.lineage import gather, seen_of
+from sync_platform.sync.names import find
+from sync_platform.sync.offline import at_desk
 from sync_platform.sync.why import KEEPS
 
 SHOWN_MAX = 1000
@@ -77,6 +80,61 @@ def agrees(scene: Scene, past: Past, system: System, name: str) -> bool | None:
     if shown is UNSET:
         return None
     return scene.accounts_for(past.fields.get(name), system, name, shown)
+
+
+def told(hub: Hub, conn: Connection, past: Past) -> list[dict[str, Any]]:
+    """Every field of a past record, by name: its value, what decided it, and what each system showed."""
+    if not past.known:
+        return []
+    scene = gather(hub, conn, past.record).scene
+    names = sorted({*past.fields, *(name for shown in past.shown.values() for name in shown)})
+    out = []
+    for name in names:
+        row = past.decided.get(name)
+        there = [system for system in SYSTEMS if name in past.shown.get(system, {})]
+        out.append(
+            {
+                "field": name,
+                "value": past.fields.get(name),
+                "decision": row.id if row is not None else None,
+                "rule": row.rule if row is not None else None,
+                "at": utc(row.at) if row is not None else None,
+                "in_review": name in past.reviews,
+                "systems": {
+                    str(system): {
+                        "id": past.objects[system],
+                        "shows": past.shown[system][name],
+                        "agrees": agrees(scene, past, system, name),
+                    }
+                    for system in there
+                },
+            }
+        )
+    return out
+
+
+def was(settings: Settings, what: str, at: datetime) -> dict[str, Any]:
+    """The `why --at` object: a record (named as for `why`) at a moment. Raises NotFound."""
+    with at_desk(settings) as hub, hub.ledger.read() as conn:
+        past = as_of(hub, conn, find(conn, what, settings.sync_phone_region), at)
+        return {
+            "record": past.record,
+            "at": utc(at),
+            "known": past.known,
+            "complete": past.complete,
+            "ended": past.ended,
+            "fields": told(hub, conn, past),
+        }
+
+
+def moment(text: str) -> datetime:
+    """A moment as people write it: ISO 8601, UTC where nothing else is said. Raises BadInput."""
+    try:
+        # In an address a plus sign is a blank.
+        at = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadInput("this is no moment", remedy="Write it as 2026-03-01T10:00:00, in UTC.") from None
 
 
 # --- the record -------------------------------------------------------------------------------------------------
@@ -222,4 +280,4 @@ def _of(link: Link, row: Any) -> bool:
     return bool(link.system == row.system and row.marker is not None and link.marker == row.marker)
 
 
-__all__ = ["Past", "agrees", "as_of"]
+__all__ = ["Past", "agrees", "as_of", "moment", "told", "was"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import event
 
+from sync_platform import cli
 from sync_platform.core.normalize import blank
 from sync_platform.core.records import LinkState
 from sync_platform.errors import NotFound
@@ -295,3 +297,30 @@ def test_a_record_that_a_merge_took_in_is_told_as_it_was_while_it_lived(world):
     assert (set(then.shown), set(theirs.shown)) == ({G, H}, {G, E})
     assert theirs.shown[E]["company"] == "Marsh Ltd"
     assert then.shown[G]["email"] == "eve@example.com"
+
+
+def test_the_command_tells_a_moment_as_the_page_does(world, monkeypatch, capsys):
+    desk = world.desk
+    desk.cycles(3)
+    desk.systems[H].edit(CUSTOMER, world.ids[H], {"company": "Early"})
+    desk.cycles(2)
+    early = desk.now_at.isoformat()
+    desk.systems[H].edit(CUSTOMER, world.ids[H], {"company": "Late"})
+    desk.cycles(2)
+    for name, value in (("LEDGER_DATABASE_URL", desk.url), ("SYNC_ROOT", str(desk.root))):
+        monkeypatch.setenv(name, value)
+    assert cli.run(["why", f"customer:erp:{world.ids[E]}", "--at", early, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["known"], told["complete"], told["ended"]) == (True, True, None)
+    company = next(one for one in told["fields"] if one["field"] == "company")
+    assert company["value"] == "Early"
+    assert {system: side["shows"] for system, side in company["systems"].items()} == {
+        "hubspot": "Early",
+        "erp": "Early",
+    }
+    assert cli.run(["why", f"customer:erp:{world.ids[E]}", "--at", early]) == 0
+    assert "company = 'Early'" in capsys.readouterr().out
+    assert cli.run(["why", f"customer:erp:{world.ids[E]}", "--at", "2001-01-01"]) == 0
+    assert "not known yet" in capsys.readouterr().out
+    assert cli.run(["why", f"customer:erp:{world.ids[E]}", "--at", "yesterday"]) == 1
+    assert "moment" in capsys.readouterr().err
