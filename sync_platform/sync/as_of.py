@@ -145,11 +145,9 @@ def _decided(conn: Connection, past: Past, sets: set[str]) -> None:
     of = DECISION.c
     upto = (of.record_id == past.record, of.at <= past.at)
     last = select(func.max(of.id)).where(*upto).group_by(of.field)
-    rows = conn.execute(
-        select(DECISION)
-        .where(or_(of.id.in_(last), (of.record_id == past.record) & (of.field == WHOLE)))
-        .order_by(of.id)
-    ).all()
+    # The record once more: without it a database may look at every decision there is.
+    here = select(DECISION).where(of.record_id == past.record, or_(of.id.in_(last), of.field == WHOLE))
+    rows = conn.execute(here.order_by(of.id)).all()
     for row in rows:
         if row.field == WHOLE and row.rule == "birth" and row.at <= past.at:
             for name, value in (row.value or {}).items():
