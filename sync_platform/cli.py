@@ -21,7 +21,7 @@ import typer
 from sync_platform import __version__, cli_audit, cli_desk, cli_forget, cli_plans, cli_policy, cli_restored, cli_serve
 from sync_platform import cli_words as words
 from sync_platform.cli_simulate import register as register_simulate
-from sync_platform.errors import AnotherCycleRuns, Misconfigured, SyncError
+from sync_platform.errors import AnotherCycleRuns, BadInput, Misconfigured, SyncError
 from sync_platform.settings import Settings
 
 app = typer.Typer(
@@ -193,11 +193,19 @@ def verify(
 def why(
     what: Annotated[str, typer.Argument(help="A record id, customer:<e-mail>, or <entity>:<system>:<id>.")],
     field: Annotated[str | None, typer.Argument(help="One field; else all of them.")] = None,
+    at: Annotated[str | None, typer.Option(help="The record at this moment (ISO 8601, UTC), all fields.")] = None,
     as_json: AsJson = False,
 ) -> int:
     """Say why a field has its value: the system and observation it came from, the rule, what lost, what was written."""
+    from sync_platform.sync.as_of import moment, was
     from sync_platform.sync.why import why as run
 
+    if at is not None:
+        if field is not None:
+            raise BadInput("a moment shows all fields", remedy="Leave the field out.")
+        past = was(Settings.load(), what, moment(at))
+        words.answer(past, words.was_text(past), as_json=as_json)
+        return words.DONE
     found = run(Settings.load(), what, field)
     words.answer(found, words.why_text(found), as_json=as_json)
     return words.DONE

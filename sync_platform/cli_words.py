@@ -214,6 +214,22 @@ def _why_lines(one: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def was_text(found: Mapping[str, Any]) -> str:
+    """A record at a moment: its values, and where a system showed something else."""
+    if not found.get("known"):
+        return f"at {found.get('at')} it was not known yet"
+    lines = [f"record {found.get('record')} at {found.get('at')}"]
+    if not found.get("complete"):
+        lines.append("  before what prune has kept: what the systems showed may be missing")
+    if found.get("ended"):
+        lines.append(f"  it had ended: {found['ended'].get('cause')}")
+    for one in found.get("fields", ()):
+        lines.append(f"  {one['field']} = {one['value']!r}, by rule {one['rule'] or 'nothing decided'}")
+        others = {system: side for system, side in one["systems"].items() if side["agrees"] is False}
+        lines += [f"    {system} showed {side['shows']!r}" for system, side in others.items()]
+    return "\n".join(lines)
+
+
 def by_system(counts: Mapping[str, Any]) -> str:
     """`gorgias 1, hubspot 2`, or `0`."""
     return ", ".join(f"{system} {count}" for system, count in counts.items() if count) or "0"

@@ -8,25 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, or_, select
 
-from sync_platform.core.records import SYSTEMS, UNSET, Entity, Json, Link, System
+from sync_platform.core.records import SYSTEMS, UNSET, Entity, Json, Link, Record, System
 from sync_platform.core.scene import Scene
-from sync_platform.errors import NotFound
+from sync_platform.errors import BadInput, NotFound
 from sync_platform.ledger import links
 from sync_platform.ledger.journal import DECISION
 from sync_platform.ledger.outbox import INTENT
 from sync_platform.ledger.retention import checkpoint
+from sync_platform.settings import Settings
 from sync_platform.sync.cycle import utc
 from sync_platform.sync.hub import Hub
-from sync_platform.sync.lineage import seen_of
+from sync_platform.sync.lineage import gather, seen_of
+from sync_platform.sync.names import find
+from sync_platform.sync.offline import at_desk
 from sync_platform.sync.why import KEEPS
 
 SHOWN_MAX = 1000
 WHOLE = "*"
+MERGE = "merge"
+BY_HAND = ("link", "unlink")
 LIVES = frozenset({"restored", "edit_wins"})
 # What a person is asked stays asked until a row that sets the value.
 ASKED = "review"
@@ -64,7 +69,7 @@ def as_of(hub: Hub, conn: Connection, record_id: str, at: datetime) -> Past:
     sets = {name for maps in hub.maps(record.entity).values() for name, one in maps.items() if one.kind == "set"}
     _decided(conn, past, sets)
     _ended(conn, past, record.tombstone)
-    _shown(conn, past, links.links_of(conn, [record_id])[record_id], set(_known_fields(hub, record.entity)))
+    _shown(conn, past, _links_then(conn, past, record), set(_known_fields(hub, record.entity)))
     return past
 
 
@@ -77,6 +82,61 @@ def agrees(scene: Scene, past: Past, system: System, name: str) -> bool | None:
     return scene.accounts_for(past.fields.get(name), system, name, shown)
 
 
+def told(hub: Hub, conn: Connection, past: Past) -> list[dict[str, Any]]:
+    """Every field of a past record, by name: its value, what decided it, and what each system showed."""
+    if not past.known:
+        return []
+    scene = gather(hub, conn, past.record).scene
+    names = sorted({*past.fields, *(name for shown in past.shown.values() for name in shown)})
+    out = []
+    for name in names:
+        row = past.decided.get(name)
+        there = [system for system in SYSTEMS if name in past.shown.get(system, {})]
+        out.append(
+            {
+                "field": name,
+                "value": past.fields.get(name),
+                "decision": row.id if row is not None else None,
+                "rule": row.rule if row is not None else None,
+                "at": utc(row.at) if row is not None else None,
+                "in_review": name in past.reviews,
+                "systems": {
+                    str(system): {
+                        "id": past.objects[system],
+                        "shows": past.shown[system][name],
+                        "agrees": agrees(scene, past, system, name),
+                    }
+                    for system in there
+                },
+            }
+        )
+    return out
+
+
+def was(settings: Settings, what: str, at: datetime) -> dict[str, Any]:
+    """The `why --at` object: a record (named as for `why`) at a moment. Raises NotFound."""
+    with at_desk(settings) as hub, hub.ledger.read() as conn:
+        past = as_of(hub, conn, find(conn, what, settings.sync_phone_region), at)
+        return {
+            "record": past.record,
+            "at": utc(at),
+            "known": past.known,
+            "complete": past.complete,
+            "ended": past.ended,
+            "fields": told(hub, conn, past),
+        }
+
+
+def moment(text: str) -> datetime:
+    """A moment as people write it: ISO 8601, UTC where nothing else is said. Raises BadInput."""
+    try:
+        # In an address a plus sign is a blank.
+        at = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadInput("this is no moment", remedy="Write it as 2026-03-01T10:00:00, in UTC.") from None
+
+
 # --- the record -------------------------------------------------------------------------------------------------
 
 
@@ -85,11 +145,9 @@ def _decided(conn: Connection, past: Past, sets: set[str]) -> None:
     of = DECISION.c
     upto = (of.record_id == past.record, of.at <= past.at)
     last = select(func.max(of.id)).where(*upto).group_by(of.field)
-    rows = conn.execute(
-        select(DECISION)
-        .where(or_(of.id.in_(last), (of.record_id == past.record) & (of.field == WHOLE)))
-        .order_by(of.id)
-    ).all()
+    # The record once more: without it a database may look at every decision there is.
+    here = select(DECISION).where(of.record_id == past.record, or_(of.id.in_(last), of.field == WHOLE))
+    rows = conn.execute(here.order_by(of.id)).all()
     for row in rows:
         if row.field == WHOLE and row.rule == "birth" and row.at <= past.at:
             for name, value in (row.value or {}).items():
@@ -139,6 +197,41 @@ def _known_fields(hub: Hub, entity: Entity) -> list[str]:
     return [name for maps in hub.maps(entity).values() for name in maps]
 
 
+def _links_then(conn: Connection, past: Past, record: Record) -> list[Link]:
+    """Links that were the record's at that moment: merges and people have moved some since."""
+    of = DECISION.c
+    moves = conn.execute(
+        select(of.rule, of.value)
+        .where(of.record_id == past.record, of.field == WHOLE, of.at > past.at, of.rule.in_((MERGE, *BY_HAND)))
+        .order_by(of.id.desc())
+    ).all()
+    found = {link.id: link for link in links.links_of(conn, [past.record])[past.record]}
+    into = (record.tombstone or {}).get("into")
+    if into and past.ended is None:
+        theirs = {link.id: link for link in links.links_of(conn, [str(into)])[str(into)]}
+        found |= {number: theirs[number] for number in _links_of_old(conn, past.record, theirs)}
+    for rule, value in moves:
+        if rule == MERGE:
+            for number in _links_of_old(conn, str(value["merged"]), found):
+                del found[number]
+            continue
+        system, _, external_id = str(value["link"]).partition(":")
+        moved = links.links_by_external(conn, System(system), past.entity, [external_id]).get(external_id)
+        if moved is not None and value["to"] == past.record:
+            found.pop(moved.id, None)
+        elif moved is not None and value["from"] == past.record:
+            found[moved.id] = moved
+    return list(found.values())
+
+
+def _links_of_old(conn: Connection, record: str, among: Mapping[int, Link]) -> list[int]:
+    """Which of these links a record had that went up in another: its writes, its claims and its marker name them."""
+    numbers = set(conn.execute(select(INTENT.c.link_id).where(INTENT.c.record_id == record)).scalars())
+    for claims in conn.execute(select(DECISION.c.claims).where(DECISION.c.record_id == record)).scalars():
+        numbers |= {claim["link"] for claim in claims or ()}
+    return [number for number, link in among.items() if number in numbers or link.marker == record]
+
+
 def _shown(conn: Connection, past: Past, found: Sequence[Link], names: set[str]) -> None:
     """By object the newest showing of each field, be it an observation or a write that was acknowledged."""
     objects = {(str(one.system), str(one.entity), one.external_id): one for one in found}
@@ -185,4 +278,4 @@ def _of(link: Link, row: Any) -> bool:
     return bool(link.system == row.system and row.marker is not None and link.marker == row.marker)
 
 
-__all__ = ["Past", "agrees", "as_of"]
+__all__ = ["Past", "agrees", "as_of", "moment", "told", "was"]

@@ -16,8 +16,9 @@ from typing import Any
 from sqlalchemy import Connection, select, union_all
 from sqlalchemy import Table as SaTable
 
+from sync_platform.core.plan import Facts, Planned, plan
 from sync_platform.core.policy import Policy, parse
-from sync_platform.core.records import Entity, Json, Link, LinkState, Record, RecordId
+from sync_platform.core.records import Entity, Json, Link, LinkState, Record, System
 from sync_platform.core.scene import Scene
 from sync_platform.errors import Misconfigured, NotFound
 from sync_platform.ledger import holds, links
@@ -55,6 +56,7 @@ class Story:
     held: frozenset[tuple[str, str]]
     pruned: Checkpoint | None
     policies: Mapping[str, Policy | None]
+    planned: Planned
     cut: frozenset[str] = frozenset()
     by_number: dict[int, Any] = field(default_factory=dict)
 
@@ -103,6 +105,7 @@ def gather(hub: Hub, conn: Connection, record_id: str) -> Story:
         acts=_acts(conn, record, reviews, parked),
         held=frozenset(held),
         pruned=checkpoint(conn),
+        planned=_planned(scene, found, parked),
         policies=policies_of(conn, hub.policy, {row.policy for row in decisions}),
         cut=frozenset(name for name, is_cut in cut.items() if is_cut),
         by_number={row.id: row for row in decisions},
@@ -133,6 +136,12 @@ def _scene(hub: Hub, conn: Connection, record: Record, found: Sequence[Link]) ->
     customers = customers_of([record], {str(record.id): active}) if record.entity is Entity.TICKET else None
     lexicons = hub.lexicons(conn, record.entity, customers)
     return Scene(record, active, hub.policy.entities[record.entity], hub.maps(record.entity), lexicons, 0)
+
+
+def _planned(scene: Scene, found: Sequence[Link], parked: Iterable[Any]) -> Planned:
+    """What the next plan would write to the links that are there; creates need more facts than these."""
+    marks = {(System(row.system), row.field): row.hash for row in parked}
+    return plan(scene, Facts(ever_linked=set(System), parked=marks, unsettled={o.system for o in found if o.unsettled}))
 
 
 def _decisions(conn: Connection, record: Record) -> tuple[list[Any], bool]:
@@ -220,4 +229,4 @@ def spelt(value: Json) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-__all__ = ["MERGED", "Object", "RecordId", "Story", "gather", "policies_of", "seen_of", "spelt", "survivor"]
+__all__ = ["MERGED", "Object", "Story", "gather", "policies_of", "seen_of", "spelt", "survivor"]

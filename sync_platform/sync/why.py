@@ -133,7 +133,8 @@ def one_story(story: Story, name: str) -> dict[str, Any]:
 def system_state(story: Story, link: Link, name: str) -> dict[str, Any]:
     """What an active link shows: in its own form, whether that is the record's value, and what stands in the way.
 
-    mark: unread, unjudged, held, review, apart, parked, sent or owed; None where nothing is to be done.
+    mark: unread, unjudged, held, review, apart, parked, sent, owed, gap (it cannot stand there, or may not) or twin (it
+    waits until it is clear whether two are one); None where nothing is to be done.
     """
     scene = story.scene
     cell = link.cells.get(name)
@@ -170,9 +171,18 @@ def _mark(story: Story, link: Link, name: str) -> str | None:
         return "unjudged"
     if cell.apart:
         return "apart"
+    return None if _agrees(story.scene, link, name) else _left(story, link, name)
+
+
+def _left(story: Story, link: Link, name: str) -> str | None:
+    """What becomes of a value that another one is owed for, as the plan itself says."""
     if _is_parked(story, link.system, name):
         return "parked"
-    return "owed" if owed(story.scene, link, name) else None
+    if any(name in write.values for write in story.planned.writes if write.system == link.system):
+        return "owed"
+    if (link.system, name) in story.planned.gaps:
+        return "gap"
+    return "twin" if story.record.twin and owed(story.scene, link, name) else None
 
 
 def _is_parked(story: Story, system: System, name: str) -> bool:

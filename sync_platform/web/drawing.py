@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
-WIDTH, GAP_X, GAP_Y, MARGIN, HEAD = 214, 56, 14, 8, 30
+WIDTH, GAP_X, GAP_Y, MARGIN, HEAD = 232, 48, 14, 8, 30
 LINE, PADDING = 18, 12
-LETTERS_MAX = 29
+# Letters that a box holds: of the first line, which is bold, and of the others.
+FIRST_MAX, LETTERS_MAX = 24, 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def _box(box: Box, at: tuple[int, int], height: int) -> Markup:
     x, y = at
     texts = Markup("").join(
         Markup('<text class="{}" x="{}" y="{}">{}</text>').format(
-            "first" if number == 0 else "more", x + PADDING, y + PADDING + 13 + number * LINE - 2, _short(line)
+            "first" if number == 0 else "more", x + PADDING, y + PADDING + 13 + number * LINE - 2, _short(line, number)
         )
         for number, line in enumerate(box.lines)
     )
@@ -96,5 +97,9 @@ def _box(box: Box, at: tuple[int, int], height: int) -> Markup:
     return Markup('<a class="{}" href="{}" aria-label="{}">{}</a>').format(classes, box.href, said, whole)
 
 
-def _short(line: str) -> str:
-    return line if len(line) <= LETTERS_MAX else f"{line[: LETTERS_MAX - 1]}…"
+def _short(line: str, number: int) -> str:
+    most = LETTERS_MAX if number else FIRST_MAX
+    # Letters of most scripts beyond the Latin one are about twice as wide.
+    most = most if line.isascii() else most * 2 // 3
+    one_line = " ".join(line.split())
+    return one_line if len(one_line) <= most else f"{one_line[: most - 1]}…"

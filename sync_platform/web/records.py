@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -15,7 +15,7 @@ from starlette.routing import Route
 from sync_platform.core.records import SYSTEMS, Entity, System
 from sync_platform.errors import BadInput
 from sync_platform.sync import search
-from sync_platform.sync.as_of import Past, agrees, as_of
+from sync_platform.sync.as_of import as_of, moment, told
 from sync_platform.sync.cycle import utc
 from sync_platform.sync.hub import Hub
 from sync_platform.sync.lineage import Story, gather
@@ -96,7 +96,8 @@ def _record(request: Request) -> Response:
         raise BadInput("this is no id of a record", remedy="Search for it.")
     ledger = frame.ledger(request)
     hub = over(ledger, request.app.state.settings)
-    at = _moment(request.query_params.get("at"))
+    said = request.query_params.get("at")
+    at = moment(said) if said else None
     with ledger.read() as conn:
         if at is not None:
             return _past(request, hub, conn, record_id, at)
@@ -146,7 +147,7 @@ def _past(request: Request, hub: Hub, conn: Connection, record_id: str, at: date
         **_common(request, conn, record_id),
         past=past,
         entity=str(past.entity),
-        rows=_past_rows(hub, conn, past),
+        rows=told(hub, conn, past),
         ended=_ending(past.ended),
         at=at,
         events=events,
@@ -163,27 +164,6 @@ def _common(request: Request, conn: Connection, record_id: str) -> dict[str, Any
         "systems": [str(system) for system in SYSTEMS],
         "address": addresses(request.app.state.settings, frame.ledger(request)),
     }
-
-
-def _past_rows(hub: Hub, conn: Connection, past: Past) -> list[dict[str, Any]]:
-    if not past.known:
-        return []
-    scene = gather(hub, conn, past.record).scene
-    names = sorted({*past.fields, *(name for shown in past.shown.values() for name in shown)})
-    return [
-        {
-            "field": name,
-            "value": past.fields.get(name),
-            "row": past.decided.get(name),
-            "review": name in past.reviews,
-            "systems": {
-                str(system): {"shows": past.shown[system].get(name), "agrees": agrees(scene, past, system, name)}
-                for system in SYSTEMS
-                if name in past.shown.get(system, {})
-            },
-        }
-        for name in names
-    ]
 
 
 def _groups(fields: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -249,17 +229,6 @@ def _customer(conn: Connection, story: Story) -> search.Hit | None:
 
 
 # --- what an address says ---------------------------------------------------------------------------------------
-
-
-def _moment(text: str | None) -> datetime | None:
-    """A moment as a browser's field or one of our links says it, in UTC. Raises BadInput."""
-    if not text:
-        return None
-    try:
-        at = datetime.fromisoformat(text.replace(" ", "+", 1) if text.count(" ") == 1 and "T" in text else text)
-    except ValueError:
-        raise BadInput("this is no moment", remedy="Write it as 2026-03-01T10:00:00, in UTC.") from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def _before(request: Request) -> Key | None:

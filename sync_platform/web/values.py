@@ -18,6 +18,8 @@ MARKS = {
     "parked": "parked",
     "sent": "write under way",
     "owed": "write owed",
+    "gap": "cannot stand there",
+    "twin": "waits: may be double",
     "gone": "deleted there",
     "merged": "merged away there",
     "absent": "no such field",

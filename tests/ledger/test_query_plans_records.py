@@ -14,7 +14,7 @@ from sync_platform.ledger import journal, links
 from sync_platform.ledger.acts import ACT
 from sync_platform.ledger.database import Ledger
 from sync_platform.ledger.outbox import INTENT
-from sync_platform.sync import lineage, nodes, search, timeline
+from sync_platform.sync import as_of, lineage, nodes, search, timeline
 from tests.ledger.test_query_plans import IDS, NOW, SIZE, filled, plans, sorts, used, walks_a_table
 
 __all__ = ["filled"]
@@ -37,6 +37,16 @@ QUERIES: list[tuple[str, Callable[[Connection], Any], set[str]]] = [
         "the timeline",
         lambda c: timeline.timeline(c, IDS[0]),
         {"ix_decision_record", "ix_intent_record", "ix_receipt_intent_id", "ix_review_record_id", "ix_act_subject"},
+    ),
+    (
+        "a moment of the past",
+        lambda c: as_of._decided(c, as_of.Past(IDS[0], Entity.TICKET, NOW, known=True), set()),
+        {"ix_decision_record"},
+    ),
+    (
+        "what a record wrote until then",
+        lambda c: as_of._landed(c, as_of.Past(IDS[0], Entity.TICKET, NOW, known=True)),
+        {"ix_intent_record"},
     ),
     ("an observation", lambda c: nodes.observation(c, 1), {"uq_link_object"}),
     ("a write", lambda c: nodes.intent(c, 1), {"ix_receipt_intent_id"}),

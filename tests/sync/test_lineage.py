@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import event
 
+from sync_platform import cli
 from sync_platform.core.normalize import blank
 from sync_platform.core.records import LinkState
 from sync_platform.errors import NotFound
 from sync_platform.ledger import links
 from sync_platform.ledger.database import Ledger
 from sync_platform.settings import Settings
+from sync_platform.sync import relink
 from sync_platform.sync.as_of import as_of
 from sync_platform.sync.lineage import gather
 from sync_platform.sync.offline import over
 from sync_platform.sync.prune import run_prune
 from sync_platform.sync.timeline import timeline
 from sync_platform.sync.why import stories, why
-from tests.sync.memory_desk import CUSTOMER, E, G, H, MemoryDesk
+from tests.sync.memory_desk import CUSTOMER, E, G, H, MemoryDesk, policy_with
 
 FIELDS = {
     G: {"name": ["Ada King", "Ada Byron"], "note": ["from the helpdesk", "", "blue"]},
@@ -190,6 +193,21 @@ def test_a_refused_edit_is_told_as_lost_with_its_rule(world):
     assert [(one["system"], one["value"], one["rule"]) for one in told["lost"]] == [("hubspot", "blocked", "refused")]
 
 
+def test_what_tells_two_apart_that_may_be_one_waits_and_is_not_owed(world):
+    desk = world.desk
+    other = desk.person("Eve Moss", "eve@example.com")
+    desk.cycles(3)
+    desk.systems[H].merge(CUSTOMER, other[H], world.ids[H])
+    desk.cycles(3)
+    desk.systems[E].edit(CUSTOMER, world.ids[E], {"email": "ada.king@example.com"})
+    desk.cycles(2)
+    told = why(world.settings, f"customer:erp:{world.ids[E]}", "email")
+    assert told["value"] == "ada.king@example.com"
+    assert told["systems"]["gorgias"]["mark"] == "twin"
+    assert told["all_agree"] is False
+    assert desk.live(G)[world.ids[G]]["email"] == "ada@example.com"
+
+
 def statements(ledger, ask) -> int:
     said: list[str] = []
 
@@ -225,3 +243,84 @@ def test_the_number_of_statements_does_not_grow_with_fields_or_history(world):
             desk.cycles(2)
         assert asked(ledger) == before
     assert max(before) <= 16
+
+
+def test_two_records_that_became_one_are_told_apart_before_and_as_one_after(world):
+    desk = world.desk
+    desk.policy = policy_with(gorgias={"create": "never"}, hubspot={"create": "never"}, erp={"create": "never"})
+    one = desk.person("Eve Moss", "eve@example.com", G, H)
+    other = desk.person("Eve Moss", "eve.moss@example.com", E)
+    desk.cycles(3)
+    desk.systems[E].edit(CUSTOMER, other[E], {"company": "Moss & Co"})
+    desk.systems[H].edit(CUSTOMER, one[H], {"company": "Moss"})
+    desk.cycles(2)
+    apart = desk.now_at
+    first, second = (
+        why(world.settings, f"customer:{system}:{ids[system]}")[0]["record"] for system, ids in ((H, one), (E, other))
+    )
+    assert first != second
+    relink.link(world.settings, f"customer:erp:{other[E]}", first, who="kim")
+    desk.cycles(3)
+    assert why(world.settings, second)[0]["record"] == first
+    with Ledger.open(desk.url, migrate=False) as ledger, ledger.read() as conn:
+        hub = over(ledger, world.settings)
+        # What a person does bears the time of the day, not that of this world.
+        today = datetime.now(UTC)
+        then, theirs, now = (as_of(hub, conn, *asked) for asked in ((first, apart), (second, apart), (first, today)))
+    assert set(then.shown) == {G, H}
+    assert set(theirs.shown) == {E}
+    assert theirs.fields["company"] == "Moss & Co"
+    assert theirs.ended is None
+    assert set(now.shown) == {G, H, E}
+
+
+def test_a_record_that_a_merge_took_in_is_told_as_it_was_while_it_lived(world):
+    desk = world.desk
+    desk.policy = policy_with(gorgias={"create": "never"}, hubspot={"create": "never"}, erp={"create": "never"})
+    one = desk.person("Eve Moss", "eve@example.com", G, H)
+    other = desk.person("Eve Marsh", "marsh@example.com", G, E)
+    desk.cycles(3)
+    desk.systems[E].edit(CUSTOMER, other[E], {"company": "Marsh Ltd"})
+    desk.systems[H].edit(CUSTOMER, one[H], {"company": "Moss"})
+    desk.cycles(2)
+    apart = desk.now_at
+    first, second = (
+        why(world.settings, f"customer:{system}:{ids[system]}")[0]["record"] for system, ids in ((H, one), (E, other))
+    )
+    desk.systems[G].merge(CUSTOMER, other[G], one[G])
+    desk.cycles(4)
+    assert why(world.settings, second)[0]["record"] == why(world.settings, first)[0]["record"]
+    with Ledger.open(desk.url, migrate=False) as ledger, ledger.read() as conn:
+        hub = over(ledger, world.settings)
+        then, theirs = as_of(hub, conn, first, apart), as_of(hub, conn, second, apart)
+    assert (then.fields["company"], theirs.fields["company"]) == ("Moss", "Marsh Ltd")
+    assert (set(then.shown), set(theirs.shown)) == ({G, H}, {G, E})
+    assert theirs.shown[E]["company"] == "Marsh Ltd"
+    assert then.shown[G]["email"] == "eve@example.com"
+
+
+def test_the_command_tells_a_moment_as_the_page_does(world, monkeypatch, capsys):
+    desk = world.desk
+    desk.cycles(3)
+    desk.systems[H].edit(CUSTOMER, world.ids[H], {"company": "Early"})
+    desk.cycles(2)
+    early = desk.now_at.isoformat()
+    desk.systems[H].edit(CUSTOMER, world.ids[H], {"company": "Late"})
+    desk.cycles(2)
+    for name, value in (("LEDGER_DATABASE_URL", desk.url), ("SYNC_ROOT", str(desk.root))):
+        monkeypatch.setenv(name, value)
+    assert cli.run(["why", f"customer:erp:{world.ids[E]}", "--at", early, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["known"], told["complete"], told["ended"]) == (True, True, None)
+    company = next(one for one in told["fields"] if one["field"] == "company")
+    assert company["value"] == "Early"
+    assert {system: side["shows"] for system, side in company["systems"].items()} == {
+        "hubspot": "Early",
+        "erp": "Early",
+    }
+    assert cli.run(["why", f"customer:erp:{world.ids[E]}", "--at", early]) == 0
+    assert "company = 'Early'" in capsys.readouterr().out
+    assert cli.run(["why", f"customer:erp:{world.ids[E]}", "--at", "2001-01-01"]) == 0
+    assert "not known yet" in capsys.readouterr().out
+    assert cli.run(["why", f"customer:erp:{world.ids[E]}", "--at", "yesterday"]) == 1
+    assert "moment" in capsys.readouterr().err
