@@ -102,6 +102,9 @@ def env_of(settings: Settings) -> dict[str, str]:
 
 
 def _ended(made: Filled) -> None:
+    """Somebody with the fewest tickets: those end with their customer, and too many at once are taken for a fault."""
+    tickets = dict(made.desk.ledger("SELECT parent, count(*) FROM record WHERE parent IS NOT NULL GROUP BY parent"))
+    made.people.sort(key=lambda one: -tickets.get(one[0], 0))
     ids = made.take("deleted")
     for system, kind in (("gorgias", "customers"), ("hubspot", "contacts"), ("erp", "customers")):
         body = {"system": system, "kind": kind, "id": ids[system], "set": {}, "delete": True}

@@ -456,3 +456,47 @@ def test_the_plan_of_a_merge_names_candidates_only(live):
     own, (other, *_) = sides_of(live, number)
     found = merge_plan.draft(live.settings, own, other, review=number, who="lou")
     assert found["links"] == 1
+
+
+def test_values_that_became_blank_are_shown_as_they_were(live, kim):
+    trios = [ids for _, ids in live.trios("customer").items()][: HELD_MOST + 2]
+    for ids in trios:
+        live.edit("gorgias", "customers", ids["gorgias"], note="Kept in mind")
+    for one in live.later(7200)["held"]:
+        plans.approve(live.settings, str(one["hold"]), who="kim")
+    live.settled()
+    live.advance(7200)
+    for ids in trios:
+        live.edit("gorgias", "customers", ids["gorgias"], note="")
+    held = {(one["stage"], one["system"], one["field"]): one["hold"] for one in live.later(7200)["held"]}
+    page = f"/plans/{held['claims', 'gorgias', 'note']}"
+    shown = kim.get(page).text
+    assert "Nothing is judged of these changes" in shown
+    assert shown.count("Kept in mind") == len(trios)
+    assert shown.count('<span class="quiet">blank</span>') == len(trios)
+    acted(kim, page, "/drop")
+    live.settled()
+    assert all(live.row("erp", "customer", ids["erp"])["note"] == "Kept in mind" for ids in trios)
+
+
+def test_objects_that_were_deleted_are_held_as_what_they_are(live, kim):
+    """A hold of the brake on deletes names objects that no record has an active link to any more."""
+    from sync_platform.ledger import holds
+    from sync_platform.ledger.database import Ledger
+
+    record = next(iter(live.trios("customer")))
+    deleted = holds.Key(holds.CLAIMS, "hubspot", "customer", "deleted", holds.WHOLE)
+    created = holds.Key(holds.INTENTS, "hubspot", "customer", "create", holds.WHOLE)
+    with Ledger.open(live.settings.ledger_url, migrate=False) as ledger, ledger.begin() as conn:
+        now = ledger.now(conn)
+        numbers = {key.verb: holds.open_hold(conn, key, 24, now) for key in (deleted, created)}
+        items = [
+            holds.Item(deleted, record, 10**9, "x", hold_id=numbers["deleted"]),
+            holds.Item(created, record, 0, "x", hold_id=numbers["create"]),
+        ]
+        holds.keep(conn, items, now)
+        holds.recount(conn, numbers.values(), now)
+    assert "deleted over there" in kim.get(f"/plans/{numbers['deleted']}").text
+    assert "create the whole object" in kim.get(f"/plans/{numbers['create']}").text
+    for number in numbers.values():
+        acted(kim, f"/plans/{number}", "/drop")
