@@ -444,6 +444,20 @@ def test_long_lists_go_on_by_key(filled_ledger, operator, monkeypatch):
         assert len(seen) >= 4
 
 
+def test_records_and_decisions_lead_to_their_undo_for_those_who_may_act(filled_ledger, operator, reader):
+    record = filled_ledger.records["conflict"]
+    number = filled_ledger.desk.ledger(
+        "SELECT max(id) FROM decision WHERE record_id = :r AND field = 'phone'", r=record
+    )[0][0]
+    for page, path in (
+        (f"/records/{record}", f"/undo?record={record}"),
+        (f"/decisions/{number}", f"/undo?decision={number}"),
+    ):
+        assert f'href="{path}"' in operator.get(page).text
+        assert path not in reader.get(page).text
+        assert "Each write" in operator.get(path).text
+
+
 def test_a_merge_in_one_system_is_told_with_what_only_that_system_can_do(filled_ledger, operator):
     number = filled_ledger.desk.ledger("SELECT id FROM review WHERE kind = 'merge'")[0][0]
     shown = operator.get(f"/reviews/{number}")
