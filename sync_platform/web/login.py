@@ -60,10 +60,17 @@ def person(request: Request) -> Person | None:
 
 
 def by_bearer(request: Request) -> bool:
-    """Whether a program that reads, as a collector of metrics, sent one of the tokens."""
+    """Whether a program that reads, as a collector of metrics, sent one of the tokens; guesses are counted here too."""
     kind, _, given = request.headers.get("authorization", "").partition(" ")
     settings: Settings = request.app.state.settings
-    return kind.lower() == "bearer" and _role(settings, given.strip()) is not None
+    tries: Tries = request.app.state.tries
+    host = request.client.host if request.client else ""
+    if kind.lower() != "bearer" or tries.too_many(host):
+        return False
+    known = _role(settings, given.strip()) is not None
+    if not known:
+        tries.wrong(host)
+    return known
 
 
 # --- sessions

@@ -64,6 +64,7 @@ WIDER = "document.documentElement.scrollWidth - document.documentElement.clientW
 
 def faults(page: Any) -> list[str]:
     """All that is wrong with how a page is made, with all of its folded parts open."""
+    page.wait_for_load_state("load")
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     found = [f"pale: {one}" for one in page.evaluate(PALE)]
     found += [f"nameless: {one}" for one in page.evaluate(NAMELESS)] + page.evaluate(SHAPE)

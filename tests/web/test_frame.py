@@ -259,6 +259,19 @@ def test_signing_in_leads_nowhere_else(filled_ledger, onward):
         assert 'name="next" value="/"' in client.get("/login", params={"next": onward}).text
 
 
+def test_a_bearers_guesses_are_slowed_down_as_well(filled_ledger):
+    def asked(request):
+        return frame.trouble(request, status=200 if login.by_bearer(request) else 401, title="asked")
+
+    with client_of(filled_ledger.settings) as client:
+        client.app.router.routes.insert(0, Route("/asked", asked))
+        right, wrong = {"authorization": f"Bearer {VIEWER_TOKEN}"}, {"authorization": "Bearer é".encode()}
+        assert client.get("/asked", headers=right).status_code == 200
+        assert {client.get("/asked", headers=wrong).status_code for _ in range(login.TRIES_MAX)} == {401}
+        assert client.get("/asked", headers=right).status_code == 401
+        assert client.get("/asked", headers={"authorization": "Basic eA=="}).status_code == 401
+
+
 # --- a proxy
 
 
