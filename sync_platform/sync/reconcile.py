@@ -6,7 +6,7 @@ The rules are pure and live in `core`; this module loads what a batch touches, c
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +30,7 @@ from sync_platform.core.records import (
 )
 from sync_platform.errors import BadInput, SyncError
 from sync_platform.ledger import asks, journal, links, outbox, work
-from sync_platform.sync import asked, brake, endings, history, merges, order, pull
+from sync_platform.sync import asked, brake, endings, history, merges, order, pull, unmake
 from sync_platform.sync.hub import Customers, Feeds, Hub, Step
 
 PLACE_BATCH = 500
@@ -289,12 +289,15 @@ def _judge(
         endings.after(hub, ending, scene, merged, conditions.polled)
         gate.ended(ending.pending)
         gate.drops(scene)
+        doomed = unmake.doomed(conn, gate, scene, merged.decisions)
         at = scene.next_number
         facts = conditions.facts(record, all_links[str(record.id)], ending, endings.came_back_for(ending.links, scene))
+        if doomed.links:
+            facts = replace(facts, unmade=doomed.links, unmade_later=doomed.waits)
         planned = plan(scene, facts)
         gate.writes(scene, planned, facts.unsettled)
         batch.ends += ending.touched
-        if ending.waits:
+        if ending.waits or doomed.waits:
             batch.still_dirty[str(record.id)] = True
         _collect(hub, record, scene, merged, planned, conditions, batch, step)
         for system, name in facts.parked:
