@@ -21,7 +21,7 @@ from sync_platform.core.records import UNSET, Entity, Json, Lane, Link, LinkStat
 from sync_platform.errors import Rejected, Retryable, SyncError
 from sync_platform.ledger import journal, links, work
 from sync_platform.ledger.database import ForIds, number, upsert
-from sync_platform.sync import brake, vanished
+from sync_platform.sync import brake, in_force, vanished
 from sync_platform.sync.evidence import Taken, may_be_back, observation, take_back, take_evidence
 from sync_platform.sync.hub import CURSOR, Hub, Step
 from sync_platform.sync.order import DETAILED, HAS_MORE, REST, UPDATED, move, order, overtakes, owe, stays
@@ -58,6 +58,7 @@ def pull(hub: Hub, system: System, entity: Entity, judge: Judge, *, full: bool =
 
     step = Step(f"observed/{system}_{entity}")
     connector = hub.connectors[system]
+    in_force.notice(hub)
     try:
         hub.reach(system)
         hooks.drain(hub, system, entity, judge, step)
@@ -121,17 +122,21 @@ def _backfill(
         at = places.get(feed.name, NOWHERE)
         first = at.cursor.watermark is None if feed.kind == "walk" else at.listed_at is None
         unfinished = feed.kind == "list" and at.cursor.walk is not None
-        if not (first or unfinished or full):
+        unread = in_force.unread(hub, connector.system, feed)
+        if not (first or unfinished or full or unread):
             continue
         if hub.over(0.5) and hub.backfilled:
             step.complete = False
             return None
-        if full and not first and not unfinished:
+        if (full or unread) and not first and not unfinished:
             at = replace(at, cursor=Cursor())
         walked = True
+        began_at = at.began_at if at.cursor.walk is not None else hub.now()
         if not _walk(hub, connector, feed, judge, step, Lane.BACKFILL, at):
             step.complete = False
             return None
+        if unread:
+            in_force.was_read(hub, connector.system, feed, began_at)
     return walked
 
 
@@ -421,7 +426,7 @@ def _take(
     fresh_list: bool,
 ) -> None:
     known = links.links_by_external(conn, system, entity, sorted({row.external_id for row in rows}))
-    maps = hub.maps(entity).get(system, {})
+    maps = hub.maps_shown(entity).get(system, {})
     shown: Shown = [
         (row, {n: v for n, v in observe(system, entity, row.attributes).items() if n in maps}) for row in rows
     ]

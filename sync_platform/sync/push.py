@@ -35,7 +35,7 @@ from sync_platform.errors import SyncError
 from sync_platform.ledger import links, outbox, work
 from sync_platform.ledger.database import number
 from sync_platform.ledger.outbox import Intent
-from sync_platform.sync import brake, endless, pull
+from sync_platform.sync import brake, endless, in_force, pull
 from sync_platform.sync.hub import Hub, Step
 from sync_platform.sync.order import MARKERS
 from sync_platform.sync.reconcile import judge_all, judge_now
@@ -50,6 +50,7 @@ WHOLE = {"emails", "phones", "email"}
 def push(hub: Hub, system: System, entity: Entity) -> Step:
     """Write everything that is planned and due for one system and entity."""
     step = Step(f"written/{system}_{entity}")
+    in_force.notice(hub)
     try:
         hub.reach(system)
         if _to_send(hub, system, entity, step):

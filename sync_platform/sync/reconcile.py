@@ -30,7 +30,7 @@ from sync_platform.core.records import (
 )
 from sync_platform.errors import BadInput, SyncError
 from sync_platform.ledger import asks, journal, links, outbox, work
-from sync_platform.sync import asked, brake, endings, history, merges, order, pull, unmake
+from sync_platform.sync import asked, brake, endings, history, in_force, merges, order, pull, unmake
 from sync_platform.sync.hub import Customers, Feeds, Hub, Step
 
 PLACE_BATCH = 500
@@ -41,6 +41,8 @@ MATCHED = frozenset({"email", "phone", "number"})
 def reconcile(hub: Hub, entity: Entity) -> Step:
     """Work off everything that is to be identified or judged; one more round of news where a create needs it."""
     step = Step(f"records/{entity}s")
+    in_force.notice(hub)
+    in_force.take_part(hub, entity)
     asked.take_up(hub, entity)
     judge_all(hub, entity, step)
     rounds = _rounds_needed(hub, entity)
@@ -267,12 +269,14 @@ def _judge(
     batch = _Batch()
     still_landing = {key: value for key, (_, value) in late.items()}
     at = journal.next_decision(conn)
-    maps = hub.maps(entity)
+    maps, policy = hub.maps(entity), hub.judged(entity)
+    policy_from, mapping_from = in_force.numbers(hub)
+    sources = journal.winners_of(conn, records, mapping_from) if mapping_from else {}
     for record in records:
         scene = Scene(
             record,
             active[str(record.id)],
-            hub.policy.entities[entity],
+            policy,
             maps,
             lexicons,
             at,
@@ -280,6 +284,9 @@ def _judge(
             answers=answers.get(str(record.id), {}),
             histories=hub.histories,
             may_ask=may_ask,
+            policy_from=policy_from,
+            mapping_from=mapping_from,
+            sources=sources.get(str(record.id), {}),
         )
         seen_reviews = set(record.reviews)
         gate.claims(scene)
