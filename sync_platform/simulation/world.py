@@ -215,6 +215,7 @@ class World:
             clock=lambda: self.now_at,
             keep_out=keep_out.load(ledger, endings.KEY) if self.ends.hidden() else None,
             new_id=self.new_id,
+            name_of=lambda *_object: "",
         )
 
     def new_id(self) -> str:

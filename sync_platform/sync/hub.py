@@ -169,8 +169,12 @@ class Hub:
     left: set[int] = field(default_factory=set)
     # The sync never sleeps through this by itself; tests and the simulation move it.
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    # Names new records; the simulation gives the same names to the same seed.
+    # Names what is new; the simulation gives the same names to the same seed.
     new_id: Callable[[], str] = lambda: uuid.uuid4().hex
+    # Names the record that is born of an object: in one ledger the same one again for the same object; empty: drawn.
+    name_of: Callable[[uuid.UUID, System, Entity, str], str] = lambda ledger, system, entity, external_id: (
+        uuid.uuid5(ledger, f"{system}/{entity}/{external_id}").hex
+    )
 
     def reach(self, system: System) -> None:
         """Raise what kept a side from saying who it is, if anything did."""

@@ -2,7 +2,8 @@
 
 The ledger knows what was in force at the end of its last run. Where that differs, open contests and reviews are to be
 judged anew, a changed mapping makes every record dirty, and a field that comes into the policy takes part in nothing
-until every system was read in full: that reading begins by itself, in the lane of backfill.
+until every system was read in full: that reading begins by itself, in the lane of backfill. Other tables of words
+settle nothing by themselves: `policy plan` says what they mean for what is settled.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, or_, update
 
 from sync_platform.connectors.protocol import Feed
-from sync_platform.core.records import ENTITIES, Entity, System, payload_hash
+from sync_platform.core.records import ENTITIES, Entity, System
 from sync_platform.ledger import journal, links
 from sync_platform.ledger.database import get_meta, set_meta
 from sync_platform.sync.hub import Hub, InForce
@@ -31,7 +32,7 @@ def notice(hub: Hub) -> None:
         return
     with hub.ledger.read() as conn:
         before = _load(conn)
-    present = InForce(hub.policy.hash, _mapping(hub), _fields(hub))
+    present = InForce(hub.policy.hash, hub.mapping_version, _fields(hub))
     if before is not None and (before.policy, before.mapping) == (present.policy, present.mapping):
         _hold(hub, before)
         return
@@ -46,14 +47,8 @@ def look(hub: Hub) -> None:
     """What the ledger says of the hub's own policy, for who only reads; nothing where another one was in force."""
     with hub.ledger.read() as conn:
         known = _load(conn)
-    if known is not None and (known.policy, known.mapping) == (hub.policy.hash, _mapping(hub)):
+    if known is not None and (known.policy, known.mapping) == (hub.policy.hash, hub.mapping_version):
         _hold(hub, known)
-
-
-def _mapping(hub: Hub) -> str:
-    """The mappings' version, with the tables between vocabularies, which the policy brings."""
-    words = {str(entity): table for entity, table in hub.policy.vocabulary.items()}
-    return f"{hub.mapping_version}/{payload_hash(json.loads(json.dumps(words, default=str)))[:16]}"
 
 
 def _fields(hub: Hub) -> dict[str, list[str]]:

@@ -226,9 +226,15 @@ def _maybe_made_before(hub: Hub, creates: Sequence[Intent]) -> list[Intent]:
     if hub.restored_at is None:
         return []
     with hub.ledger.read() as conn:
-        records = links.records_by_id(conn, [str(intent.record_id) for intent in creates])
-    born = {one: record.born_at for one, record in records.items()}
-    return [one for one in creates if (at := born.get(str(one.record_id))) is None or at <= hub.restored_at]
+        found = links.links_of(conn, sorted({str(intent.record_id) for intent in creates}))
+        records = links.records_by_id(conn, sorted(found))
+    # What a record is born of may have been there before, and may have been born before: under the same name.
+    since = {one: [records[one].born_at, *(link.created_at for link in found[one])] for one in records}
+    return [
+        one
+        for one in creates
+        if any(at is None or at <= hub.restored_at for at in since.get(str(one.record_id), [None]))
+    ]
 
 
 def _holds(hub: Hub, row: Row, key: tuple[str, str]) -> bool:

@@ -30,7 +30,7 @@ from sync_platform.core.records import (
 )
 from sync_platform.errors import BadInput, SyncError
 from sync_platform.ledger import asks, journal, links, outbox, work
-from sync_platform.sync import asked, brake, endings, history, in_force, merges, order, pull, unmake
+from sync_platform.sync import asked, births, brake, endings, history, in_force, merges, order, pull, unmake
 from sync_platform.sync.hub import Customers, Feeds, Hub, Step
 
 PLACE_BATCH = 500
@@ -133,18 +133,19 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
         keys = {link.id: keys_of(link) for link in batch}
         known = _known(conn, [key for found in keys.values() for key in found])
         born: dict[RecordId, Record] = {}
+        names = births.Names.load(hub, conn, batch)
         reviews: list[dict[str, Any]] = []
         deferred: list[int] = []
         taken: set[tuple[str, System]] = set()
         for link in batch:
-            placement = place(link.system, keys[link.id], known)
+            placement = names.known(link, place(link.system, keys[link.id], known), known)
             if placement.kind == "new" and link.detail:
                 # Not new until its phones and further e-mails were read: one of them may belong to a record.
                 deferred.append(link.id)
                 continue
             if placement.kind == "twin":
                 taken.add((str(placement.record), link.system))
-            link.record_id = _settle_place(hub, link, placement, born, reviews)
+            link.record_id = _settle_place(hub, link, placement, names, born, reviews)
             known.learn(link.record_id, link.system, keys[link.id])
             step.count("linked" if placement.kind == "link" else "born")
         links.defer(conn, deferred)
@@ -168,11 +169,16 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
 
 
 def _settle_place(
-    hub: Hub, link: Link, placement: Placement, born: dict[RecordId, Record], reviews: list[dict[str, Any]]
+    hub: Hub,
+    link: Link,
+    placement: Placement,
+    names: births.Names,
+    born: dict[RecordId, Record],
+    reviews: list[dict[str, Any]],
 ) -> RecordId:
     if placement.kind == "link" and placement.record is not None:
         return placement.record
-    record = Record(RecordId(hub.new_id()), link.entity, born_at=hub.now(), twin=placement.kind != "new")
+    record = Record(names.of(link), link.entity, born_at=hub.now(), twin=placement.kind != "new")
     born[record.id] = record
     if placement.kind != "new":
         reviews.append(
