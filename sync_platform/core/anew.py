@@ -56,13 +56,14 @@ def reread(scene: Scene, name: str, shown: Sequence[Link]) -> None:
     known = record.decided.get(name, scene.mapping_from) < scene.mapping_from
     if not known or name in record.reviews or name in record.contests:
         return
-    standing = [link for link in shown if _stands(link, name)]
+    standing = [link for link in shown if _stands(link, name, record.decided.get(name, 0))]
     before = record.fields.get(name)
     claims = _sources(scene, name, standing)
     if not claims:
         return
     value = sorted({one for claim in claims for one in claim.value}) if scene.kind(name) == "set" else claims[0].value
-    if same(value, before) or all(scene.accounts_for(before, one.system, name, one.theirs) for one in claims):
+    read = {claim.link_id for claim in claims}
+    if same(value, before) or all(scene.explains(before, link, name) for link in standing if link.id in read):
         value = before
     if same(value, before) and not any(_owed(scene, link, name, value) for link in standing):
         return
@@ -71,8 +72,11 @@ def reread(scene: Scene, name: str, shown: Sequence[Link]) -> None:
     scene.decided(name, value, number)
 
 
-def _stands(link: Link, name: str) -> bool:
+def _stands(link: Link, name: str, number: int) -> bool:
+    """Whether a link agreed to what the record holds, and nobody touched it since; others are owed a write anyway."""
     cell = link.cells[name]
+    if cell.seen != number:
+        return False
     return not (cell.apart or cell.changed or cell.base is UNSET or cell.held is UNSET) and cell.shadow == cell.held
 
 

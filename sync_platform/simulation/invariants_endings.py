@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sync_platform.connectors.protocol import Change
 from sync_platform.core.records import SYSTEMS, Entity, Json, System, Verb
-from sync_platform.simulation import invariants_unmade, people
+from sync_platform.simulation import changes, invariants_unmade, people
 from sync_platform.simulation.endings import Ended, where
 from sync_platform.simulation.systems import Thing
 from sync_platform.simulation.truth import broken
@@ -175,6 +175,7 @@ def check(world: World) -> None:
     _policy_carried_out(world)
     _forgotten(world)
     invariants_unmade.check(world)
+    changes.check(world)
 
 
 Links = Mapping[tuple[System, Entity, str], dict[str, Any]]

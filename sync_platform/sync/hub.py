@@ -144,6 +144,8 @@ class Hub:
     work: dict[System, dict[str, int]] = field(default_factory=dict)
     walks: list[tuple[System, Feed, int]] = field(default_factory=list)
     paces: dict[str, tuple[float, int]] = field(default_factory=dict)
+    # Version of the mappings, kept with each observation.
+    mapping_version: str = field(default_factory=lambda: VERSION)
     # Since when the present policy and mappings hold, and which of their fields are still to be read in full.
     force: InForce | None = None
     # What follows from the connectors or the policy alone, made at first use.
@@ -184,11 +186,6 @@ class Hub:
     def now(self) -> datetime:
         """Aware UTC."""
         return self.clock()
-
-    @property
-    def mapping_version(self) -> str:
-        """Version of the mappings, kept with each observation."""
-        return VERSION
 
     def maps(self, entity: Entity) -> dict[System, dict[str, FieldMap]]:
         """Field maps of every system for the fields that the policy names and that take part."""

@@ -252,3 +252,19 @@ def test_what_a_changed_mapping_would_write_is_held_by_the_brake(tmp_path, remap
     desk.cycles(2)
     assert {one["company"] for one in desk.live(E).values()} == {"co: Crm"}
     assert desk.sql("SELECT system, field, count FROM hold WHERE state = 'open'") == [("erp", "company", 3)]
+
+
+def test_another_version_of_the_same_mapping_decides_nothing_even_where_a_write_still_waits(tmp_path, monkeypatch):
+    desk = MemoryDesk(tmp_path, policy=policy_saying(company=CRM))
+    desk.ids = desk.person("Ada Brook", "ada@example.com")
+    desk.cycles()
+    desk.writes = False
+    desk.systems[E].edit(CUSTOMER, desk.ids[E], {"company": "Erp"})
+    desk.cycle()
+    monkeypatch.setattr(hubs, "VERSION", "another")
+    desk.cycle()
+    desk.writes = True
+    desk.cycles(2)
+    assert company(desk) == {H: "Erp", E: "Erp"}
+    assert desk.sql("SELECT count(*) FROM decision WHERE cause = 'mapping'") == [(0,)]
+    desk.assert_quiet()
