@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from sync_platform.core.anew import open_claims, reread
 from sync_platform.core.answers import LEAVE, Answer
 from sync_platform.core.births import birth, first_links, to_review
 from sync_platform.core.histories import dated
@@ -47,8 +48,12 @@ def merge(scene: Scene) -> Merged:
             changed = [link for link in shown if link.cells[name].changed and not link.cells[name].braked]
             if changed:
                 _merge_changes(scene, name, policy, changed)
+            elif scene.policy_from:
+                open_claims(scene, name, policy)
             if name in scene.answers and name in scene.record.reviews:
                 _answered(scene, name, scene.answers[name], shown)
+        if scene.mapping_from:
+            reread(scene, name, shown)
         scene.settle(name, shown)
     _hold_together(scene)
     for name in [name for name in scene.record.contests if name in scene.policy.fields]:

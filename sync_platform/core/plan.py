@@ -24,14 +24,17 @@ CLOSED = "closed"
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the ledger knows about one record: systems where it may be created now, systems that ever held a link,
-    refused payloads by (system, field), whether something wants a `when_ticket` customer, and systems in which a write
-    of ours is unsettled (a create may have landed there)."""
+    refused payloads by (system, field), whether something wants a `when_ticket` customer, systems in which a write of
+    ours is unsettled (a create may have landed there), links whose objects an undo takes away, of which those in
+    `unmade_later` wait for others to go first."""
 
     creatable: Collection[System] = ()
     ever_linked: Collection[System] = ()
     parked: Mapping[tuple[System, str], str] = field(default_factory=dict)
     wanted: bool = False
     unsettled: Collection[System] = ()
+    unmade: Collection[int] = ()
+    unmade_later: bool = False
 
 
 @dataclass(slots=True)
@@ -55,7 +58,10 @@ def plan(scene: Scene, facts: Facts) -> Planned:
         link = linked.get(system)
         if system in facts.unsettled or (link is not None and link.unsettled):
             continue
-        if link is not None:
+        if link is not None and link.id in facts.unmade:
+            if not facts.unmade_later:
+                _plan_delete(scene, link, facts, out)
+        elif link is not None:
             _plan_update(scene, link, facts, out)
         elif system not in facts.ever_linked:
             _plan_create(scene, system, policy, facts, out)
@@ -65,22 +71,26 @@ def plan(scene: Scene, facts: Facts) -> Planned:
 def _plan_deletes(scene: Scene, facts: Facts, out: Planned) -> None:
     """What ended is not kept equal any more; where the policy says so, what is left of it is deleted as well."""
     for link in to_delete(scene.record.tombstone, scene.links):
-        refused = facts.parked.get((link.system, "*")) == payload_hash({})
-        if refused or link.unsettled or link.system in facts.unsettled:
-            continue
-        out.writes.append(
-            PlannedWrite(
-                record_id=scene.record.id,
-                system=link.system,
-                entity=link.entity,
-                verb=Verb.DELETE,
-                values={},
-                pre={name: cell.shadow for name, cell in link.cells.items() if not cell.unread},
-                numbers={"*": scene.record.decided.get("*", 0)},
-                link_id=link.id,
-                external_id=link.external_id,
-            )
+        if not link.unsettled and link.system not in facts.unsettled:
+            _plan_delete(scene, link, facts, out)
+
+
+def _plan_delete(scene: Scene, link: Link, facts: Facts, out: Planned) -> None:
+    if facts.parked.get((link.system, "*")) == payload_hash({}):
+        return
+    out.writes.append(
+        PlannedWrite(
+            record_id=scene.record.id,
+            system=link.system,
+            entity=link.entity,
+            verb=Verb.DELETE,
+            values={},
+            pre={name: cell.shadow for name, cell in link.cells.items() if not cell.unread},
+            numbers={"*": scene.record.decided.get("*", 0)},
+            link_id=link.id,
+            external_id=link.external_id,
         )
+    )
 
 
 def owed(scene: Scene, link: Link, name: str) -> bool:

@@ -50,7 +50,9 @@ class Merged:
 class Scene:
     """Everything that one merge may look at. `late` maps (link id, field) to values that may still land late, `answers`
     fields in review to what a person answered. `histories` is what systems told of a field's own past; with `may_ask`
-    a field that waits for one is left unjudged and named in `out.asks`."""
+    a field that waits for one is left unjudged and named in `out.asks`. Decisions below number `policy_from` were made
+    under another policy, those below `mapping_from` by other mappings; `sources` then names by field the link that its
+    value came from."""
 
     record: Record
     links: Sequence[Link]
@@ -62,6 +64,9 @@ class Scene:
     answers: Mapping[str, Answer] = field(default_factory=dict)
     histories: Histories = field(default_factory=dict)
     may_ask: bool = False
+    policy_from: int = 0
+    mapping_from: int = 0
+    sources: Mapping[str, int] = field(default_factory=dict)
     out: Merged = field(default_factory=Merged)
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy import Table as SaTable
 
-from sync_platform.core.records import Decision, Entity, Json, System
+from sync_platform.core.records import Decision, Entity, Json, Record, System
 from sync_platform.ledger.database import ForIds, in_chunks
 from sync_platform.ledger.tables import (
     DecisionRow,
@@ -89,6 +89,18 @@ def add_decisions(conn: Connection, decisions: Iterable[Decision], *, policy: st
     ]
     if rows:
         conn.execute(_ADD_DECISION, rows)
+
+
+def winners_of(conn: Connection, records: Iterable[Record], before: int) -> dict[str, dict[str, int]]:
+    """For each record and field decided before a number: the link whose claim won, where one did."""
+    numbers = {one for record in records for one in record.decided.values() if 0 < one < before}
+    out: dict[str, dict[str, int]] = {}
+    for chunk in in_chunks(sorted(numbers), CHUNK):
+        found = select(DECISION.c.record_id, DECISION.c.field, DECISION.c.winner).where(DECISION.c.id.in_(chunk))
+        for row in conn.execute(found):
+            if row.winner:
+                out.setdefault(row.record_id, {})[row.field] = row.winner["link"]
+    return out
 
 
 def add_receipts(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -400,7 +400,7 @@ def _undone(world: World) -> None:
             continue
         plan.checked = True
         refused = {(one["record"], one["field"]) for one in json.loads(row[1])["refused"]}
-        for item in plan.items:
+        for item in (one for one in plan.items if one["verb"] == Verb.UPDATE):
             for name in item["fields"]:
                 if item["record"] in owners.names:
                     _edited_since(world, plan, item, name, owners, excuses)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sync_platform.connectors.protocol import Change
 from sync_platform.core.records import SYSTEMS, Entity, Json, System, Verb
-from sync_platform.simulation import people
+from sync_platform.simulation import changes, invariants_unmade, people
 from sync_platform.simulation.endings import Ended, where
 from sync_platform.simulation.systems import Thing
 from sync_platform.simulation.truth import broken
@@ -32,8 +32,10 @@ def at_call(world: World, system: System, change: Change) -> None:
     """A write sets out: may it delete, may it create, does it speak of somebody who was forgotten?"""
     if change.verb is Verb.CREATE:
         _no_second_life(world, system, change)
+        invariants_unmade.no_second_life(world, system, change)
     thing = world.systems[system].things.get((change.entity, change.external_id or ""))
-    if change.verb is Verb.DELETE and thing is not None:
+    unmade = change.verb is Verb.DELETE and thing is not None and invariants_unmade.as_approved(world, system, thing)
+    if change.verb is Verb.DELETE and thing is not None and not unmade:
         _with_evidence(world, system, thing)
     if change.verb is Verb.ERASE and thing is not None:
         world.evaluated["I22"] += 1
@@ -172,6 +174,8 @@ def check(world: World) -> None:
     _chains(world, links, tombs)
     _policy_carried_out(world)
     _forgotten(world)
+    invariants_unmade.check(world)
+    changes.check(world)
 
 
 Links = Mapping[tuple[System, Entity, str], dict[str, Any]]

@@ -17,11 +17,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sync_platform.connectors.protocol import Change, Connector
+from sync_platform.core.mappings import VERSION
 from sync_platform.core.policy import Policy
 from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, Json, System
 from sync_platform.errors import AnotherCycleRuns, RateLimited, SyncError, Unavailable
 from sync_platform.ledger.database import set_meta
 from sync_platform.simulation import (
+    changes,
     endings,
     invariants,
     invariants_acts,
@@ -91,6 +93,7 @@ class World:
     tick: int = 0
     ends: endings.Ends = field(default_factory=endings.Ends)
     acts: operators.Acts = field(default_factory=operators.Acts)
+    mapping_version: str = VERSION
     pace: orders.Pace = field(default_factory=orders.Pace)
 
     def __post_init__(self) -> None:
@@ -215,6 +218,8 @@ class World:
             clock=lambda: self.now_at,
             keep_out=keep_out.load(ledger, endings.KEY) if self.ends.hidden() else None,
             new_id=self.new_id,
+            name_of=lambda *_object: "",
+            mapping_version=self.mapping_version,
         )
 
     def new_id(self) -> str:
@@ -261,7 +266,7 @@ class World:
         kind, *rest = step
         self.say(*step)
         self.tick += 1
-        steps = endings.STEPS | operators.STEPS | orders.STEPS
+        steps = endings.STEPS | operators.STEPS | orders.STEPS | changes.STEPS
         if kind in steps:
             steps[kind](self, *rest)
         else:

@@ -41,6 +41,7 @@ from sync_platform.errors import BadInput
 from sync_platform.ledger import holds, journal, links
 from sync_platform.ledger.holds import APPROVED, CLAIMS, DROPPED, HELD, INTENTS, WHOLE, Item, Key
 from sync_platform.ledger.outbox import INTENT, IS_OPEN, IS_PLANNED, Intent
+from sync_platform.sync import shrunk
 from sync_platform.sync.hub import Hub
 
 BLANKED, DELETED = "blanked", "deleted"
@@ -219,6 +220,7 @@ def release(hub: Hub) -> int:
         closed = holds.closed_holds(conn)
         for hold_id in closed:
             links.mark_dirty(conn, holds.carried(conn, hold_id, hub.now()))
+            shrunk.read_by_id(conn, hold_id)
         return len(closed)
 
 
@@ -318,7 +320,7 @@ class Gate:
         planned.writes = [left for write in planned.writes if (left := self._let(write, news=news)) is not None]
         waits = {str(system) for system in unsettled} | {str(link.system) for link in scene.links if link.unsettled}
         for (key, record_id, _), item in self.known.items():
-            if record_id != str(scene.record.id) or item.id in self.seen:
+            if record_id != str(scene.record.id) or item.id in self.seen or key.verb == shrunk.MISSING:
                 continue
             if not (key.stage == INTENTS and key.system in waits):
                 self.done.append(item.id)

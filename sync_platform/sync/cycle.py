@@ -27,6 +27,7 @@ from sync_platform.settings import Settings
 from sync_platform.sync import (
     brake,
     hooks,
+    in_force,
     keep_out,
     order,
     plans,
@@ -116,6 +117,7 @@ def open_hub(
         )
         with ledger.begin() as conn:
             journal.keep_version(conn, "policy", policy.hash, policy.text, hub.now())
+        in_force.look(hub)
         yield hub
 
 

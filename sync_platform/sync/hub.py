@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, select
 
 from sync_platform.connectors.protocol import Connector, Directory, Feed
 from sync_platform.core.mappings import VERSION, FieldMap, Lexicon, field_maps
-from sync_platform.core.policy import Policy
+from sync_platform.core.policy import EntityPolicy, Policy
 from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, Json, LinkState, System
 from sync_platform.errors import SyncError
 from sync_platform.ledger import acts, links, outbox
@@ -93,6 +93,25 @@ ROWS_MAX = 50
 WINDOWS_MAX = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The policy and the mappings that hold, as the ledger knows them.
+
+    `policy_from`, `mapping_from`: the first decision number under them (0: as long as there are decisions); `waiting`:
+    by entity the fields that came into the policy at `since` and take part in nothing before every system was read in
+    full; `read`: the feeds that were, as `system/feed`.
+    """
+
+    policy: str
+    mapping: str
+    fields: Mapping[str, Sequence[str]]
+    policy_from: int = 0
+    mapping_from: int = 0
+    waiting: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    since: str = ""
+    read: Sequence[str] = ()
+
+
 @dataclass(slots=True)
 class Hub:
     """Everything that a run works with."""
@@ -125,6 +144,10 @@ class Hub:
     work: dict[System, dict[str, int]] = field(default_factory=dict)
     walks: list[tuple[System, Feed, int]] = field(default_factory=list)
     paces: dict[str, tuple[float, int]] = field(default_factory=dict)
+    # Version of the mappings, kept with each observation.
+    mapping_version: str = field(default_factory=lambda: VERSION)
+    # Since when the present policy and mappings hold, and which of their fields are still to be read in full.
+    force: InForce | None = None
     # What follows from the connectors or the policy alone, made at first use.
     made_feeds: dict[Entity, dict[System, tuple[list[Place], list[Place]]]] = field(default_factory=dict)
     made_maps: dict[Entity, dict[System, dict[str, FieldMap]]] = field(default_factory=dict)
@@ -148,8 +171,12 @@ class Hub:
     left: set[int] = field(default_factory=set)
     # The sync never sleeps through this by itself; tests and the simulation move it.
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    # Names new records; the simulation gives the same names to the same seed.
+    # Names what is new; the simulation gives the same names to the same seed.
     new_id: Callable[[], str] = lambda: uuid.uuid4().hex
+    # Names the record that is born of an object: in one ledger the same one again for the same object; empty: drawn.
+    name_of: Callable[[uuid.UUID, System, Entity, str], str] = lambda ledger, system, entity, external_id: (
+        uuid.uuid5(ledger, f"{system}/{entity}/{external_id}").hex
+    )
 
     def reach(self, system: System) -> None:
         """Raise what kept a side from saying who it is, if anything did."""
@@ -160,21 +187,33 @@ class Hub:
         """Aware UTC."""
         return self.clock()
 
-    @property
-    def mapping_version(self) -> str:
-        """Version of the mappings, kept with each observation."""
-        return VERSION
-
     def maps(self, entity: Entity) -> dict[System, dict[str, FieldMap]]:
-        """Field maps of every system for the fields that the policy names."""
+        """Field maps of every system for the fields that the policy names and that take part."""
         found = self.made_maps.get(entity)
         if found is None:
-            wanted = self.policy.entities[entity].fields
-            found = self.made_maps[entity] = {
-                system: {name: fm for name, fm in field_maps(system, entity).items() if name in wanted}
-                for system in self.policy.entities[entity].systems
-            }
+            found = self.made_maps[entity] = self._maps(entity, self.judged(entity).fields)
         return found
+
+    def maps_shown(self, entity: Entity) -> dict[System, dict[str, FieldMap]]:
+        """Field maps for all that is to be read: also of fields that wait for a full reading."""
+        return self._maps(entity, self.policy.entities[entity].fields) if self.waits_for(entity) else self.maps(entity)
+
+    def _maps(self, entity: Entity, wanted: Container[str]) -> dict[System, dict[str, FieldMap]]:
+        return {
+            system: {name: fm for name, fm in field_maps(system, entity).items() if name in wanted}
+            for system in self.policy.entities[entity].systems
+        }
+
+    def waits_for(self, entity: Entity) -> Collection[str]:
+        """Fields of the policy that take part in nothing yet."""
+        return self.force.waiting.get(str(entity), ()) if self.force is not None else ()
+
+    def judged(self, entity: Entity) -> EntityPolicy:
+        """The policy of an entity without the fields that wait for a full reading."""
+        policy, waiting = self.policy.entities[entity], self.waits_for(entity)
+        if not waiting:
+            return policy
+        return replace(policy, fields={name: one for name, one in policy.fields.items() if name not in waiting})
 
     def lexicon(
         self,

@@ -41,7 +41,10 @@ def order(link: Link, row: Row, differs: bool, begun: int | None) -> str:
     if begun is not None and row.channel in (Channel.BY_ID, Channel.SWEEP):
         return "take" if begun >= link.fence else "later"
     if row.version is not None and link.version is not None:
-        return "take" if row.version > link.version or (row.version == link.version and not differs) else "ignore"
+        if row.version != link.version:
+            return "take" if row.version > link.version else "ignore"
+        # Other content of the same version: a field that was not looked at before is read, or read again.
+        return "hint" if differs and _shown_before(link, row) else "take"
     if row.stamp is None or link.stamp is None:
         return "take"
     if row.stamp < link.stamp:

@@ -18,10 +18,10 @@ from sqlalchemy import update as sql_update
 from sync_platform.connectors.protocol import Connector, Cursor, Feed, Known
 from sync_platform.core.mappings import FieldMap, observe
 from sync_platform.core.records import UNSET, Entity, Json, Lane, Link, LinkState, Row, System
-from sync_platform.errors import Rejected, Retryable, SyncError
+from sync_platform.errors import Retryable, SyncError
 from sync_platform.ledger import journal, links, work
 from sync_platform.ledger.database import ForIds, number, upsert
-from sync_platform.sync import brake, vanished
+from sync_platform.sync import brake, in_force, shrunk, vanished
 from sync_platform.sync.evidence import Taken, may_be_back, observation, take_back, take_evidence
 from sync_platform.sync.hub import CURSOR, Hub, Step
 from sync_platform.sync.order import DETAILED, HAS_MORE, REST, UPDATED, move, order, overtakes, owe, stays
@@ -58,6 +58,7 @@ def pull(hub: Hub, system: System, entity: Entity, judge: Judge, *, full: bool =
 
     step = Step(f"observed/{system}_{entity}")
     connector = hub.connectors[system]
+    in_force.notice(hub)
     try:
         hub.reach(system)
         hooks.drain(hub, system, entity, judge, step)
@@ -121,17 +122,21 @@ def _backfill(
         at = places.get(feed.name, NOWHERE)
         first = at.cursor.watermark is None if feed.kind == "walk" else at.listed_at is None
         unfinished = feed.kind == "list" and at.cursor.walk is not None
-        if not (first or unfinished or full):
+        unread = in_force.unread(hub, connector.system, feed)
+        if not (first or unfinished or full or unread):
             continue
         if hub.over(0.5) and hub.backfilled:
             step.complete = False
             return None
-        if full and not first and not unfinished:
+        if (full or unread) and not first and not unfinished:
             at = replace(at, cursor=Cursor())
         walked = True
+        began_at = at.began_at if at.cursor.walk is not None else hub.now()
         if not _walk(hub, connector, feed, judge, step, Lane.BACKFILL, at):
             step.complete = False
             return None
+        if unread:
+            in_force.was_read(hub, connector.system, feed, began_at)
     return walked
 
 
@@ -157,13 +162,17 @@ def _walk(hub: Hub, connector: Connector, feed: Feed, judge: Judge, step: Step, 
     else:
         began = at.began_at or began
     pages = rows = due = 0
+    shown: set[str] = set()
     floor = (cursor.walk or {}).get("floor") if feed.kind == "walk" else None
     while True:
         page = connector.pull(feed, cursor, lane=lane, known=_known(hub, system, feed))
         pages += 1
         rows += len(page.rows)
-        if lane is Lane.BACKFILL and afresh and page.complete and feed.kind != "removed":
-            _not_emptied(hub, system, feed, rows + len(page.bad))
+        if lane is Lane.BACKFILL and afresh and feed.kind != "removed":
+            shown.update(row.external_id for row in page.rows if row.entity is feed.entity)
+            shown.update(one for one, _ in page.bad)
+            if page.complete:
+                shrunk.check(hub, system, feed, rows + len(page.bad), shown)
         due += sum(1 for row in page.rows if floor is None or row.stamp is None or row.stamp.isoformat() >= floor)
         cursor = page.cursor
         hub.backfilled = hub.backfilled or lane is Lane.BACKFILL
@@ -189,25 +198,6 @@ def _walk(hub: Hub, connector: Connector, feed: Feed, judge: Judge, step: Step, 
         if page.complete or (lane is Lane.BACKFILL and (hub.over(0.5) or hub.news_waits())):
             hub.walks.append((system, feed, due))
             return page.complete
-
-
-def _not_emptied(hub: Hub, system: System, feed: Feed, rows: int) -> None:
-    """A list that was full once and lacks most of it now, though nobody showed its rows as deleted: raises, and begins
-    anew. The brake's limit says how many may be missing; an empty list is always too short.
-    """
-    with hub.ledger.begin() as conn:
-        row = conn.execute(select(CURSOR).where(CURSOR.c.system == system, CURSOR.c.feed == feed.name)).one()
-        active = links.count_active(conn, system, feed.entity)
-        lacks = active - rows > hub.policy.entities[feed.entity].brake.limit(active)
-        if row.listed_at is None or not row.rows or not active or (rows and not lacks):
-            return
-        conn.execute(sql_update(CURSOR).where(CURSOR.c.system == system, CURSOR.c.feed == feed.name).values(walk=None))
-    raise Rejected(
-        "a list that lacks most of what it held" if rows else "an empty list of what held rows before",
-        system=str(system),
-        code="SOURCE_SHRUNK" if rows else "SOURCE_EMPTIED",
-        remedy="Look there: rows vanished without a trace of a delete. Nothing was concluded from it; bring them back.",
-    )
 
 
 def _known(hub: Hub, system: System, feed: Feed) -> Known:
@@ -421,7 +411,7 @@ def _take(
     fresh_list: bool,
 ) -> None:
     known = links.links_by_external(conn, system, entity, sorted({row.external_id for row in rows}))
-    maps = hub.maps(entity).get(system, {})
+    maps = hub.maps_shown(entity).get(system, {})
     shown: Shown = [
         (row, {n: v for n, v in observe(system, entity, row.attributes).items() if n in maps}) for row in rows
     ]

@@ -35,7 +35,7 @@ from sync_platform.errors import SyncError
 from sync_platform.ledger import links, outbox, work
 from sync_platform.ledger.database import number
 from sync_platform.ledger.outbox import Intent
-from sync_platform.sync import brake, endless, pull
+from sync_platform.sync import brake, endless, in_force, pull
 from sync_platform.sync.hub import Hub, Step
 from sync_platform.sync.order import MARKERS
 from sync_platform.sync.reconcile import judge_all, judge_now
@@ -50,6 +50,7 @@ WHOLE = {"emails", "phones", "email"}
 def push(hub: Hub, system: System, entity: Entity) -> Step:
     """Write everything that is planned and due for one system and entity."""
     step = Step(f"written/{system}_{entity}")
+    in_force.notice(hub)
     try:
         hub.reach(system)
         if _to_send(hub, system, entity, step):
@@ -225,9 +226,15 @@ def _maybe_made_before(hub: Hub, creates: Sequence[Intent]) -> list[Intent]:
     if hub.restored_at is None:
         return []
     with hub.ledger.read() as conn:
-        records = links.records_by_id(conn, [str(intent.record_id) for intent in creates])
-    born = {one: record.born_at for one, record in records.items()}
-    return [one for one in creates if (at := born.get(str(one.record_id))) is None or at <= hub.restored_at]
+        found = links.links_of(conn, sorted({str(intent.record_id) for intent in creates}))
+        records = links.records_by_id(conn, sorted(found))
+    # What a record is born of may have been there before, and may have been born before: under the same name.
+    since = {one: [records[one].born_at, *(link.created_at for link in found[one])] for one in records}
+    return [
+        one
+        for one in creates
+        if any(at is None or at <= hub.restored_at for at in since.get(str(one.record_id), [None]))
+    ]
 
 
 def _holds(hub: Hub, row: Row, key: tuple[str, str]) -> bool:

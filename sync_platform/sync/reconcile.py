@@ -6,7 +6,7 @@ The rules are pure and live in `core`; this module loads what a batch touches, c
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +30,7 @@ from sync_platform.core.records import (
 )
 from sync_platform.errors import BadInput, SyncError
 from sync_platform.ledger import asks, journal, links, outbox, work
-from sync_platform.sync import asked, brake, endings, history, merges, order, pull
+from sync_platform.sync import asked, births, brake, endings, history, in_force, merges, order, pull, unmake
 from sync_platform.sync.hub import Customers, Feeds, Hub, Step
 
 PLACE_BATCH = 500
@@ -41,6 +41,8 @@ MATCHED = frozenset({"email", "phone", "number"})
 def reconcile(hub: Hub, entity: Entity) -> Step:
     """Work off everything that is to be identified or judged; one more round of news where a create needs it."""
     step = Step(f"records/{entity}s")
+    in_force.notice(hub)
+    in_force.take_part(hub, entity)
     asked.take_up(hub, entity)
     judge_all(hub, entity, step)
     rounds = _rounds_needed(hub, entity)
@@ -131,18 +133,19 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
         keys = {link.id: keys_of(link) for link in batch}
         known = _known(conn, [key for found in keys.values() for key in found])
         born: dict[RecordId, Record] = {}
+        names = births.Names.load(hub, conn, batch)
         reviews: list[dict[str, Any]] = []
         deferred: list[int] = []
         taken: set[tuple[str, System]] = set()
         for link in batch:
-            placement = place(link.system, keys[link.id], known)
+            placement = names.known(link, place(link.system, keys[link.id], known), known)
             if placement.kind == "new" and link.detail:
                 # Not new until its phones and further e-mails were read: one of them may belong to a record.
                 deferred.append(link.id)
                 continue
             if placement.kind == "twin":
                 taken.add((str(placement.record), link.system))
-            link.record_id = _settle_place(hub, link, placement, born, reviews)
+            link.record_id = _settle_place(hub, link, placement, names, born, reviews)
             known.learn(link.record_id, link.system, keys[link.id])
             step.count("linked" if placement.kind == "link" else "born")
         links.defer(conn, deferred)
@@ -166,11 +169,16 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
 
 
 def _settle_place(
-    hub: Hub, link: Link, placement: Placement, born: dict[RecordId, Record], reviews: list[dict[str, Any]]
+    hub: Hub,
+    link: Link,
+    placement: Placement,
+    names: births.Names,
+    born: dict[RecordId, Record],
+    reviews: list[dict[str, Any]],
 ) -> RecordId:
     if placement.kind == "link" and placement.record is not None:
         return placement.record
-    record = Record(RecordId(hub.new_id()), link.entity, born_at=hub.now(), twin=placement.kind != "new")
+    record = Record(names.of(link), link.entity, born_at=hub.now(), twin=placement.kind != "new")
     born[record.id] = record
     if placement.kind != "new":
         reviews.append(
@@ -267,12 +275,14 @@ def _judge(
     batch = _Batch()
     still_landing = {key: value for key, (_, value) in late.items()}
     at = journal.next_decision(conn)
-    maps = hub.maps(entity)
+    maps, policy = hub.maps(entity), hub.judged(entity)
+    policy_from, mapping_from = in_force.numbers(hub)
+    sources = journal.winners_of(conn, records, mapping_from) if mapping_from else {}
     for record in records:
         scene = Scene(
             record,
             active[str(record.id)],
-            hub.policy.entities[entity],
+            policy,
             maps,
             lexicons,
             at,
@@ -280,6 +290,9 @@ def _judge(
             answers=answers.get(str(record.id), {}),
             histories=hub.histories,
             may_ask=may_ask,
+            policy_from=policy_from,
+            mapping_from=mapping_from,
+            sources=sources.get(str(record.id), {}),
         )
         seen_reviews = set(record.reviews)
         gate.claims(scene)
@@ -289,12 +302,15 @@ def _judge(
         endings.after(hub, ending, scene, merged, conditions.polled)
         gate.ended(ending.pending)
         gate.drops(scene)
+        doomed = unmake.doomed(conn, gate, scene, merged.decisions)
         at = scene.next_number
         facts = conditions.facts(record, all_links[str(record.id)], ending, endings.came_back_for(ending.links, scene))
+        if doomed.links:
+            facts = replace(facts, unmade=doomed.links, unmade_later=doomed.waits)
         planned = plan(scene, facts)
         gate.writes(scene, planned, facts.unsettled)
         batch.ends += ending.touched
-        if ending.waits:
+        if ending.waits or doomed.waits:
             batch.still_dirty[str(record.id)] = True
         _collect(hub, record, scene, merged, planned, conditions, batch, step)
         for system, name in facts.parked:

@@ -1,12 +1,13 @@
 """Undo: a plan that gives fields back what they held before a run, or before one decision, on every side.
 
 Only what nobody touched since is restored: a field that was decided again, or that a system shows otherwise, stays. The
-values are read from the decisions themselves when the plan is carried out. What was created stays created.
+values are read from the decisions themselves when the plan is carried out. What we created is taken away again where
+nobody edited it there (`unmake`); what people made is never.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -33,7 +34,7 @@ from sync_platform.ledger.holds import INTENTS, Key
 from sync_platform.ledger.journal import DECISION
 from sync_platform.ledger.tables import RunRow
 from sync_platform.settings import Settings
-from sync_platform.sync import plans
+from sync_platform.sync import plans, unmake
 from sync_platform.sync.hub import Hub
 from sync_platform.sync.names import find
 from sync_platform.sync.plans import Item, Refusal
@@ -65,8 +66,13 @@ def undo(settings: Settings, what: str, policy: Policy, *, who: str, why: str | 
 
 def draft(hub: Hub, conn: Connection, what: str, *, who: str, why: str | None = None) -> dict[str, Any]:
     """The plan itself, in the caller's transaction."""
-    reason, rows = _decisions(hub, conn, what)
-    items, skipped = _items(hub, conn, rows)
+    reason, rows, run = _decisions(hub, conn, what)
+    born = {row.record_id for row in rows if row.field == WHOLE and row.rule == "birth"}
+    of = rows[0].record_id if reason.startswith("record ") and rows else None
+    found = unmake.made(conn, run=run, born=born, of=of)
+    gone = {link.id for of_record in found.may_go.values() for link in of_record}
+    items, skipped = _items(hub, conn, rows, gone)
+    items, skipped = [*unmake.items_of(found), *items], [*found.stays, *skipped]
     acts.add(conn, SOURCE, reason, who=who, why=why, at=hub.now())
     return plans.open_plan(
         conn,
@@ -80,26 +86,27 @@ def draft(hub: Hub, conn: Connection, what: str, *, who: str, why: str | None = 
     )
 
 
-def _decisions(hub: Hub, conn: Connection, what: str) -> tuple[str, Sequence[Any]]:
-    """What is meant, and its decisions, oldest first."""
+def _decisions(hub: Hub, conn: Connection, what: str) -> tuple[str, Sequence[Any], str | None]:
+    """What is meant, its decisions, oldest first, and the run whose creates are meant as well."""
     every = select(DECISION).order_by(DECISION.c.id)
     if what.isdecimal():
         rows = conn.execute(every.where(DECISION.c.id == int(what))).all()
         if not rows:
             raise NotFound("no decision has this number", remedy="`sync-platform why` names decisions.")
-        return f"decision {what}", rows
+        return f"decision {what}", rows, None
     if conn.execute(select(RUN.c.id).where(RUN.c.id == what)).first() is not None:
-        return f"run {what}", conn.execute(every.where(DECISION.c.run == what)).all()
+        return f"run {what}", conn.execute(every.where(DECISION.c.run == what)).all(), what
     record = find(conn, what, hub.region)
     last = select(func.max(DECISION.c.id)).where(DECISION.c.record_id == record)
     run = conn.execute(select(DECISION.c.run).where(DECISION.c.id == last.scalar_subquery())).scalar_one_or_none()
-    return f"record {record}", conn.execute(every.where(DECISION.c.record_id == record, DECISION.c.run == run)).all()
+    rows = conn.execute(every.where(DECISION.c.record_id == record, DECISION.c.run == run)).all()
+    return f"record {record}", rows, run
 
 
 # --- drafting ---------------------------------------------------------------------------------------------------
 
 
-def _items(hub: Hub, conn: Connection, rows: Sequence[Any]) -> tuple[list[Item], list[Refusal]]:
+def _items(hub: Hub, conn: Connection, rows: Sequence[Any], gone: Collection[int]) -> tuple[list[Item], list[Refusal]]:
     fields: dict[str, dict[str, list[Any]]] = {}
     for row in rows:
         fields.setdefault(row.record_id, {}).setdefault(row.field, []).append(row)
@@ -107,18 +114,28 @@ def _items(hub: Hub, conn: Connection, rows: Sequence[Any]) -> tuple[list[Item],
     skipped: list[Refusal] = []
     for chunk in in_chunks(sorted(fields), CHUNK):
         for scene in scenes_of(hub, conn, chunk).values():
-            _items_of(scene, fields[str(scene.record.id)], items, skipped)
+            _items_of(scene, fields[str(scene.record.id)], gone, items, skipped)
     return items, skipped
 
 
-def _items_of(scene: Scene, fields: Mapping[str, Sequence[Any]], items: list[Item], skipped: list[Refusal]) -> None:
+def _items_of(
+    scene: Scene,
+    fields: Mapping[str, Sequence[Any]],
+    gone: Collection[int],
+    items: list[Item],
+    skipped: list[Refusal],
+) -> None:
+    """Fields of one record; what is in `gone` is taken away as a whole."""
     record = str(scene.record.id)
     by_system: dict[System, dict[str, tuple[str, str]]] = {}
     facts: dict[str, dict[str, int]] = {}
     for name, decided in fields.items():
         first, last = decided[0], decided[-1]
         if name == WHOLE:
-            skipped.append(Refusal(record, name, "it was new: what was created stays"))
+            if first.rule == "birth":
+                skipped.append(Refusal(record, name, "it was new: what people made of it stays"))
+            continue
+        if first.cause == "birth":
             continue
         if same(first.replaced, scene.record.fields.get(name)):
             continue
@@ -127,7 +144,7 @@ def _items_of(scene: Scene, fields: Mapping[str, Sequence[Any]], items: list[Ite
             skipped.append(Refusal(record, name, reason))
             continue
         facts[name] = {"restores": first.id, "decided": last.id}
-        for link in scene.links:
+        for link in (one for one in scene.links if one.id not in gone):
             image = _image(scene, link, name, first.replaced)
             if image is not UNSET:
                 hashes = (payload_hash(link.cells[name].shadow), payload_hash(image))
@@ -205,6 +222,7 @@ def carry(hub: Hub, conn: Connection, plan: str, items: Sequence[Item]) -> list[
     for chunk in in_chunks(sorted(by_record), CHUNK):
         number = journal.next_decision(conn)
         scenes = scenes_of(hub, conn, chunk)
+        touched = unmake.edited(conn, chunk)
         passes: list[holds.Item] = []
         for record_id in chunk:
             scene = scenes.get(record_id)
@@ -212,15 +230,37 @@ def carry(hub: Hub, conn: Connection, plan: str, items: Sequence[Item]) -> list[
                 refused.append(Refusal(record_id, WHOLE, "the record is gone"))
                 continue
             scene.next_number = number
-            for name in sorted({name for item in by_record[record_id] for name in item.fields}):
-                of = [item for item in by_record[record_id] if name in item.fields]
-                reason = _restore(conn, scene, name, of)
-                if reason is not None:
-                    refused.append(Refusal(record_id, name, reason))
-                else:
-                    passes += [pass_of(plan, item, name) for item in of]
+            refused += _carry_one(conn, scene, plan, by_record[record_id], touched, passes)
             number = scene.next_number
         store(hub, conn, scenes, passes)
+    return refused
+
+
+def _carry_one(
+    conn: Connection,
+    scene: Scene,
+    plan: str,
+    items: Sequence[Item],
+    touched: Mapping[int, str],
+    passes: list[holds.Item],
+) -> list[Refusal]:
+    """The items of one record: objects that are taken away, then fields."""
+    record = str(scene.record.id)
+    refused: list[Refusal] = []
+    for item in (one for one in items if one.verb == Verb.DELETE):
+        reason = unmake.decide(scene, item, touched)
+        if reason is not None:
+            refused.append(Refusal(record, WHOLE, reason))
+        else:
+            passes.append(pass_of(plan, item, WHOLE))
+    updates = [one for one in items if one.verb == Verb.UPDATE]
+    for name in sorted({name for item in updates for name in item.fields}):
+        of = [item for item in updates if name in item.fields]
+        reason = _restore(conn, scene, name, of)
+        if reason is not None:
+            refused.append(Refusal(record, name, reason))
+        else:
+            passes += [pass_of(plan, item, name) for item in of]
     return refused
 
 

@@ -124,6 +124,60 @@ def test_a_list_that_lacks_most_of_what_it_held_stops_its_pull_and_nothing_is_co
         del things[key]
     with pytest.raises(AssertionError, match="SOURCE_SHRUNK"):
         desk.cycle(full=True)
-    assert listed(desk) == []
+    assert listed(desk) == [("claims", "gorgias", "missing", "*", MOST + 1)]
     assert {state for system, _, state in desk.links() if system == "gorgias"} == {"active"}
     assert len(desk.live(H)) == len(desk.live(E)) == MOST + 4
+
+
+def vanished(tmp_path, **systems):
+    """A world in which most of Gorgias' customers are gone without a trace, and a list that says so."""
+    desk, people = loaded(tmp_path, MOST + 4, strict(**systems))
+    lost = {ids[G] for ids in people[: MOST + 1]}
+    things = desk.systems[G].things
+    kept = {key: things.pop(key) for key in [key for key in things if key[1] in lost]}
+    with pytest.raises(AssertionError, match="SOURCE_SHRUNK"):
+        desk.cycle(full=True)
+    return desk, kept
+
+
+def test_what_a_person_allows_to_be_missing_is_read_by_id_and_only_that_may_be_missing(tmp_path):
+    desk, _ = vanished(tmp_path)
+    say(desk, holds.APPROVED)
+    assert desk.sql("SELECT verb, state FROM hold") == [("missing", "approved")]
+    desk.cycles(3)
+    gone = [external_id for system, external_id, state in desk.links() if (system, state) == ("gorgias", "gone")]
+    assert len(gone) == MOST + 1, "a repeated look by id is evidence"
+    desk.cycle(full=True)
+    assert len(desk.live(H)) == MOST + 4, "by the policy nothing follows from it"
+    assert listed(desk) == []
+    desk.assert_quiet()
+
+
+def test_what_follows_from_objects_that_were_allowed_to_be_missing_asks_once_more(tmp_path):
+    desk, _ = vanished(tmp_path, gorgias={"delete": "delete"})
+    say(desk, holds.APPROVED)
+    desk.cycles(3)
+    assert listed(desk) == [("claims", "gorgias", "deleted", "*", MOST + 1)]
+    assert len(desk.live(H)) == MOST + 4
+    say(desk, holds.APPROVED)
+    desk.cycles(3)
+    assert len(desk.live(H)) == len(desk.live(E)) == 3
+
+
+def test_a_list_that_is_whole_again_ends_the_question(tmp_path):
+    desk, kept = vanished(tmp_path)
+    desk.systems[G].things.update(kept)
+    desk.cycle(full=True)
+    assert listed(desk) == []
+    assert desk.sql("SELECT state FROM hold") == [("emptied",)]
+    assert desk.sql("SELECT count(*) FROM hold_item") == [(0,)]
+
+
+def test_a_list_goes_on_being_refused_after_the_question_was_dropped(tmp_path):
+    desk, _ = vanished(tmp_path)
+    say(desk, holds.DROPPED)
+    desk.cycles(2)
+    with pytest.raises(AssertionError, match="SOURCE_SHRUNK"):
+        desk.cycle(full=True)
+    assert listed(desk) == [("claims", "gorgias", "missing", "*", MOST + 1)]
+    assert {state for system, _, state in desk.links() if system == "gorgias"} == {"active"}

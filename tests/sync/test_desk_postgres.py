@@ -60,6 +60,21 @@ def test_a_hold_an_approval_and_an_undo(world):
     world.assert_equal()
 
 
+def test_what_we_created_is_taken_away_by_an_undo(world):
+    ticket = world.edit("erp", "tickets", None, subject="Wrong import", status="new", ticket_no="T-1")
+    row = world.edit("erp", "customers", None, email="eve@example.com", full_name="Eve Hill", customer_no="I-1")
+    runs = [one["run"] for one in world.settled()]
+    creates = {row[0] for row in world.ledger("SELECT run FROM intent WHERE verb = 'create'")}
+    (run,) = [one for one in runs if one in creates]
+    found = undo(world.settings, run, load_policy(world.settings), who=WHO)
+    assert {(one["system"], one["verb"]) for one in found["counts"]} >= {("hubspot", "delete")}
+    assert all(one["verb"] == "delete" for one in found["counts"]), row
+    plans.approve(world.settings, found["plan"], who=WHO)
+    world.settled()
+    assert not any("eve@example.com" in str(one) for one in world.entity("hubspot", "customer").values())
+    assert not any("Wrong import" in str(one) for one in world.entity("hubspot", "ticket").values()), ticket
+
+
 def test_parting_joining_auditing_and_pruning(world):
     record, ids = next(iter(world.trios("customer").items()))
     what = f"customer:erp:{ids['erp']}"

@@ -94,3 +94,59 @@ def test_a_pause_ends_a_slice_at_work_and_nothing_starts_until_it_is_lifted(desk
     assert company(desk, "erp", ids) == "Not yet"
     with Ledger.open(desk.settings.ledger_url, migrate=False) as ledger, ledger.read() as conn:
         assert plans.waiting(conn) == []
+
+
+def imported(desk, number):
+    """A customer with a ticket, typed into the ERP; gives the address and the customer's id there."""
+    email = f"import{number}@example.com"
+    row = desk.edit("erp", "customers", None, email=email, full_name=f"Import {number}", customer_no=f"I-{number}")
+    desk.edit(
+        "erp",
+        "tickets",
+        None,
+        customer_id=int(row["id"]),
+        subject=f"Imported {number}",
+        status="new",
+        ticket_no=f"T-{number}",
+    )
+    return email, str(row["id"])
+
+
+def standing(desk, email, number):
+    """How many of the customer and of the ticket stand in Gorgias, HubSpot and the ERP."""
+    customers = [
+        sum(email in str(row) for row in desk.entity(system, "customer").values())
+        for system in ("gorgias", "hubspot", "erp")
+    ]
+    tickets = [
+        sum(f"Imported {number}" in str(row) for row in desk.entity(system, "ticket").values())
+        for system in ("gorgias", "hubspot", "erp")
+    ]
+    return customers, tickets
+
+
+def test_an_import_that_went_wrong_is_taken_away_where_we_carried_it_and_does_not_come_back(desk):
+    people = [imported(desk, number) for number in range(3)]
+    runs = [one["run"] for one in desk.settled()]
+    assert standing(desk, people[0][0], 0) == ([1, 1, 1], [1, 1, 1])
+    (touched,) = [key for key, row in desk.entity("hubspot", "customer").items() if people[2][0] in str(row)]
+    desk.edit("hubspot", "contacts", touched, company="Edited by hand")
+    desk.settled()
+    creates = desk.ledger("SELECT DISTINCT run FROM intent WHERE verb = 'create'")
+    drafts = [undone(desk, run) for run in runs if (run,) in [tuple(row) for row in creates]]
+    counts = [(one["system"], one["verb"], one["field"], one["count"]) for plan in drafts for one in plan["counts"]]
+    assert sum(count for _, verb, _, count in counts if verb == "delete") == 3 * 4 - 1, counts
+    others = {system for system, verb, _, _ in counts if verb != "delete"}
+    assert others <= {"erp"}, "what the tickets that we made brought along is taken back there"
+    assert any("edited there since" in one["reason"] for plan in drafts for one in plan["skipped"])
+    for plan in drafts:
+        plans.approve(desk.settings, plan["plan"], who=WHO)
+    desk.settled()
+    assert standing(desk, people[0][0], 0) == standing(desk, people[1][0], 1) == ([0, 0, 1], [0, 0, 1])
+    assert standing(desk, people[2][0], 2) == ([0, 1, 1], [0, 0, 1])
+    desk.edit("erp", "customers", people[0][1], company="Typed afterwards")
+    desk.advance(7200)
+    desk.sync(full=True)
+    desk.settled()
+    assert standing(desk, people[0][0], 0) == ([0, 0, 1], [0, 0, 1])
+    desk.assert_no_doubles()
