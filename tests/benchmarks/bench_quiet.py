@@ -172,7 +172,7 @@ def main() -> None:
     arguments.add_argument("--quick", action="store_true", help="three edits")
     arguments.add_argument("--seed", type=int, default=1, help="of the rests between the edits")
     given = arguments.parse_args()
-    count = 3 if given.quick else 20
+    count = 3 if given.quick else 16
     with tempfile.TemporaryDirectory() as folder, opened(Path(folder)) as desk:
         env = {"GORGIAS_WEBHOOK_SECRET": SHARED}
         desk.settings = settings_of(desk.ready, desk.root, env)
