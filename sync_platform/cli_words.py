@@ -155,7 +155,7 @@ def verify_text(found: Mapping[str, Any]) -> str:
 
 
 def difference_text(line: Mapping[str, Any]) -> str:
-    """`record 4f0c, field phone, left apart in hubspot`: what is known of a difference; values only if they are there."""
+    """`record 4f0c, field phone, left apart in hubspot`: what is known of a difference, values only if asked for."""
     known = {"parked": "parked for", "apart": "left apart in", "missing": "missing in"}
     return ", ".join(
         f"{known.get(key, key)} {', '.join(value) if isinstance(value, list) else value}" for key, value in line.items()

@@ -62,8 +62,9 @@ start a run as well, which is measured below."""
 
 QUIET = """\
 The same way through Dagster's daemon with this project's `dagster.yaml` and the sensor `news`: {edits} edits, each made
-1 to 20 s after the last run had ended; polls are {poll_s:g} s apart. Seconds from the edit until each stage was over; the load of the machine (15 minutes) was {load}. Most of it is a new process for the run that
-imports Dagster; a system is polled after what was told is written."""
+1 to 20 s after the last run had ended; polls are {poll_s:g} s apart. Seconds from the edit until each stage was over;
+the load of the machine (15 minutes) was {load}. Most of it is a new process for the run that imports Dagster; a system
+is polled after what was told is written."""
 
 
 def measure(name: str, *, quick: bool) -> dict[str, Any]:
