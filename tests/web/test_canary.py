@@ -6,9 +6,11 @@ in Dagster's storage (events, metadata, run config, tags, cursors, ticks) or in 
 
 from __future__ import annotations
 
+import html
 import http.client
 import json
 import logging
+import re
 import shutil
 import urllib.parse
 from collections.abc import Iterator
@@ -28,11 +30,17 @@ from sync_platform.sync.setup import setup
 from tests.sync.desk import Desk, opened, settings_of, wait_for
 from tests.sync.test_canary import PATTERN, PHONES, SECRET, WORD, Heard, files_in, findings, plant
 from tests.web.calls import CLIENT, SHARED, dumped, gorgias_headers, v3_headers
+from tests.web.conftest import client_of
+from tests.web.filled import OPERATOR_TOKEN, VIEWER_TOKEN
 from tests.web.serving import ROOT, Served, served
 
 ENV = {"GORGIAS_WEBHOOK_SECRET": SHARED, "HUBSPOT_CLIENT_SECRET": CLIENT}
 # What anybody may ask of the door; its answers are read like every other one.
 ASKED = ("/health", f"/health?q={WORD}", f"/{WORD}.mail@example.com", f"/hooks/{WORD}", "/metrics", "/")
+
+
+WALK_MAX = 150
+ADDRESS = re.compile(r"""(?:href|src|action|formaction)=["']([^"']*)""")
 
 
 @dataclass
@@ -236,6 +244,60 @@ def test_what_is_counted_and_what_stays_of_a_delivery_is_without_it(heeded):
     kept += heeded.desk.ledger("SELECT * FROM call") + heeded.desk.ledger("SELECT * FROM run")
     assert len(kept) > 10
     assert not telling([str(tuple(row)) for row in kept])
+
+
+@dataclass
+class Walk:
+    """Somebody signed in who opens every page and follows every link: what they answered, addresses in them."""
+
+    client: Any
+    seen: dict[str, Any] = field(default_factory=dict)
+    addresses: set[str] = field(default_factory=set)
+
+    def take(self, path: str, answer: Any) -> list[str]:
+        """Keep an answer; gives where its links lead on this site."""
+        self.seen[path] = answer
+        found = {html.unescape(one) for one in ADDRESS.findall(answer.text)} | {str(answer.headers.get("location", ""))}
+        self.addresses |= found
+        return [one.partition("#")[0] for one in sorted(found) if one.startswith("/") and not one.startswith("/static")]
+
+    def go(self) -> None:
+        waiting = sorted({one.path for one in self.client.app.routes if "GET" in (getattr(one, "methods", None) or ())
+                          and "{" not in one.path})  # fmt: skip
+        while waiting and len(self.seen) < WALK_MAX:
+            path = waiting.pop(0)
+            if path not in self.seen and path != "/logout":
+                waiting += self.take(path, self.client.get(path))
+
+    def search(self, typed: str) -> str:
+        guard = re.search(r'name="guard" value="([^"]+)"', self.client.get("/records").text)
+        answer = self.client.post("/records", data={"q": typed, "guard": guard[1] if guard else ""})
+        self.take(f"searched {len(self.seen)}", answer)
+        return answer.text + str(answer.headers)
+
+
+def test_the_pages_show_it_to_whoever_is_signed_in_and_name_it_in_no_address(heeded):
+    env = ENV | {"SYNC_WEB_TOKEN": VIEWER_TOKEN, "SYNC_WEB_OPERATOR_TOKEN": OPERATOR_TOKEN}
+    heard: list[str] = []
+    handler = Heard(heard)
+    level = logging.root.level
+    logging.root.addHandler(handler)
+    logging.root.setLevel(logging.DEBUG)
+    try:
+        with client_of(settings_of(heeded.desk.ready, heeded.desk.root, env), OPERATOR_TOKEN) as client:
+            walk = Walk(client)
+            found = [walk.search(typed) for typed in (f"{WORD}.mail@example.com", PHONES[2], f"{WORD} subject")]
+            walk.go()
+    finally:
+        logging.root.setLevel(level)
+        logging.root.removeHandler(handler)
+    shown = {path for path, one in walk.seen.items() if one.status_code == 200}
+    assert {"/records", "/columns", "/runs", "/reviews", "/parked", "/plans", "/acts"} <= shown
+    assert any(path.startswith("/records/") for path in walk.seen), "no record was opened"
+    assert telling(found) or any(telling([one.text]) for one in walk.seen.values()), "it is on no page at all"
+    assert not telling(sorted(walk.addresses | set(walk.seen)))
+    assert not telling([one.text for path, one in walk.seen.items() if path == "/metrics"])
+    assert not telling([line for line in heard if not line.startswith(("asyncio", "python_multipart"))])
 
 
 def test_its_words_would_be_found(tmp_path):
