@@ -161,13 +161,13 @@ def sync(
 
 @app.command(epilog="Example: sync-platform status --json")
 def status(as_json: AsJson = False) -> int:
-    """Say where things stand: lags, budgets, what is pending, in review or parked (then 4). Asks the ledger only."""
+    """Say where things stand: lags, budgets, what is pending. 4 while something waits for a person. Calls nobody."""
     from sync_platform.sync.status import status as run
 
     found = run(Settings.load())
     words.answer(found, words.status_text(found), as_json=as_json)
     waits = any(facts["in_review"] or facts["parked"] for facts in found["entities"].values())
-    return words.WAITS if waits else words.DONE
+    return words.WAITS if waits or found["held"] or found["plans"] or found["paused"] else words.DONE
 
 
 @app.command(epilog="Examples: sync-platform verify · sync-platform verify --show-values")

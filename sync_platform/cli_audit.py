@@ -67,6 +67,8 @@ def _audit_text(found: Mapping[str, Any]) -> str:
     ]
     if found["fields_differ"]:
         lines.append("the next cycle judges what differs, like any other change")
+    if not found["complete"] and not found["errors"]:
+        lines.append("not all that was due: the next run goes on with what was not looked at for longest")
     return "\n".join(lines + words.trouble_lines(found["errors"]))
 
 

@@ -199,7 +199,7 @@ def _facts(found: Mapping[str, Any]) -> str:
         if isinstance(value, list) and value:
             lines.append(f"{name}:")
             lines += [
-                "  " + (", ".join(f"{k} {v}" for k, v in one.items()) if isinstance(one, Mapping) else str(one))
+                "  " + (", ".join(f"{k} {_said(v)}" for k, v in one.items()) if isinstance(one, Mapping) else str(one))
                 for one in value
             ]
         elif isinstance(value, Mapping):
@@ -207,3 +207,8 @@ def _facts(found: Mapping[str, Any]) -> str:
         elif value not in (None, [], ""):
             lines.append(f"{name}: {value}")
     return "\n".join(lines)
+
+
+def _said(value: object) -> str:
+    """A fact in a line; of a list its words, not its brackets."""
+    return " ".join(str(one) for one in value) if isinstance(value, list) else str(value)

@@ -66,7 +66,7 @@ def join(
     from sync_platform.sync import merge_plan
 
     found = merge_plan.draft(Settings.load(), one, into, review=review, who=_who(who), why=why)
-    lines = [plan_text(found | {"would_write": 1}), f"  {found['links']} links change their record"]
+    lines = [plan_text(found, waits=True), f"  {found['links']} links change their record"]
     lines += [f"  not: {kept['link']} beside {kept['beside']}: {kept['remedy']}" for kept in found["kept_apart"]]
     words.answer(found, "\n".join(lines), as_json=as_json)
     return words.WAITS
@@ -99,13 +99,13 @@ def _said(found: dict[str, Any], text: str, *, as_json: bool) -> int:
     return words.DONE
 
 
-def plan_text(found: dict[str, Any]) -> str:
-    """A plan in words, with the way to answer."""
+def plan_text(found: dict[str, Any], *, waits: bool = False) -> str:
+    """A plan in words, with the way to answer: where it writes something, or `waits` for other reasons."""
     lines = [f"{found['reason']}: {found['would_write']} writes, about {found['seconds_estimated']} s"]
     lines += [f"  {one['count']} × {one['system']} {one['verb']} {one['field']}" for one in found["counts"]]
     lines += [f"  not: record {one['record']}, {one['field']}: {one['reason']}" for one in found["skipped"][:20]]
     more = len(found["skipped"]) - 20
     lines += [f"  not: {more} more"] if more > 0 else []
-    if found["would_write"]:
+    if found["would_write"] or waits:
         lines.append(f"`sync-platform approve {found['plan']}` does it, `drop {found['plan']}` does not")
     return "\n".join(lines)

@@ -14,9 +14,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on one lin
 
 def register(app: typer.Typer) -> None:
     """Add the command to the door."""
-    app.command(epilog="Examples: sync-platform simulate --seeds 300 · sync-platform simulate --plant blind_create")(
-        simulate
-    )
+    app.command(
+        epilog="Examples: sync-platform simulate --seeds 300 · "
+        "sync-platform simulate --plant unknown_taken_for_done --seeds 20"
+    )(simulate)
 
 
 def simulate(
@@ -76,6 +77,8 @@ def _told(report: dict[str, Any]) -> str:
     ]
     lines += [f"  {name:<4} not simulated: {why}" for name, why in report["absent"].items()]
     lines.append("  " + ", ".join(f"{name} {count}" for name, count in report["events"].items()))
+    if report["never_evaluated"] and not report["plant"]:
+        lines.append(f"not met: {', '.join(report['never_evaluated'])}: that proves nothing; play more seeds")
     if report["script"]:
         lines += ["", f"Seed {report['failing_seed']}, as short as it still fails:", "", report["script"]]
     return "\n".join(lines)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 DONE, FAILED, USAGE, DIFFERENT, WAITS, BUSY, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 PROGRESS_EVERY_S = 2.0
+DAY_S = 86400
 
 
 class Shown(Protocol):
@@ -147,12 +148,23 @@ def verify_text(found: Mapping[str, Any]) -> str:
             f" {counts.get('fields_differ', 0)} differ, missing {by_system(counts.get('missing', {}))},"
             f" doubled {by_system(counts.get('doubled', {}))}, {counts.get('in_review', 0)} in review"
         )
-    lines += [
-        "  " + ", ".join(f"{key} {value}" for key, value in line.items()) for line in found.get("differences", ())
-    ]
+    lines += [f"  {difference_text(line)}" for line in found.get("differences", ())]
     if found.get("truncated"):
         lines.append("  … and more")
     return "\n".join(lines)
+
+
+def difference_text(line: Mapping[str, Any]) -> str:
+    """`record 4f0c, field phone, left apart in hubspot`: what is known of a difference, values only if asked for."""
+    known = {"parked": "parked for", "apart": "left apart in", "missing": "missing in"}
+    return ", ".join(
+        f"{known.get(key, key)} {', '.join(value) if isinstance(value, list) else value}" for key, value in line.items()
+    )
+
+
+def window_text(seconds: float) -> str:
+    """`20 s`, `a day`: the length of a limit's window."""
+    return "a day" if seconds == DAY_S else f"{seconds:g} s"
 
 
 def status_text(found: Mapping[str, Any]) -> str:
@@ -163,7 +175,7 @@ def status_text(found: Mapping[str, Any]) -> str:
         lag = facts.get("lag_s")
         budget = facts.get("budget") or {}
         used = (
-            f", {budget.get('used')} of {budget.get('limit')} calls in {budget.get('window_s')} s"
+            f", {budget.get('used')} of {budget.get('limit')} calls in {window_text(budget.get('window_s') or 0)}"
             if budget.get("limit")
             else ""
         )

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import typer
 from sync_platform import cli, cli_demo, cli_words
 from sync_platform.cli_init import env_text, write_files
 from sync_platform.errors import AnotherCycleRuns, Misconfigured, NotSetUp
+from sync_platform.ledger.database import Ledger
 from sync_platform.settings import Settings, environment_names, setting_names
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -169,6 +171,61 @@ def test_verify_in_words_says_whether_all_is_equal():
     assert text.startswith("NOT equal")
     assert "missing erp 1" in text
     assert "record abc, field phone" in text
+
+
+def test_what_is_known_of_a_difference_is_said_in_words():
+    assert cli_words.difference_text({"record": "abc", "field": "note", "apart": ["erp", "hubspot"]}) == (
+        "record abc, field note, left apart in erp, hubspot"
+    )
+    assert cli_words.difference_text({"record": "abc", "field": "*", "missing": "erp"}).endswith("missing in erp")
+
+
+STANDING = {"entities": {"customer": {"in_review": 0, "parked": 0}}, "held": [], "plans": [], "paused": None}
+HELD = {"hold": 1, "count": 9, "entity": "customer", "field": "note", "verb": "update", "system": "gorgias"}
+
+
+@pytest.mark.parametrize(
+    ("waiting", "code"),
+    [
+        ({}, 0),
+        ({"held": [HELD | {"stage": "intents"}]}, 4),
+        ({"paused": {"who": "kim", "why": None, "at": "2026-01-01T00:00:00+00:00"}}, 4),
+        ({"entities": {"ticket": {"in_review": 1, "parked": 0}}}, 4),
+    ],
+)
+def test_status_ends_with_4_while_anything_waits_for_a_person(waiting, code, elsewhere, monkeypatch, capsys):
+    monkeypatch.setattr("sync_platform.sync.status.status", lambda _settings: STANDING | waiting)
+    assert cli.run(["status", "--json"]) == code
+    assert json.loads(capsys.readouterr().out)["entities"]
+    assert cli.run(["status"]) == code
+
+
+def test_a_limit_of_a_day_is_not_told_in_seconds():
+    budget = {"used": 65, "limit": 625000, "window_s": 86400.0}
+    text = cli_words.status_text({"systems": {"hubspot": {"lag_s": 2, "budget": budget}}})
+    assert "65 of 625000 calls in a day" in text
+    assert cli_words.window_text(20.0) == "20 s"
+
+
+def test_a_plan_with_nothing_to_write_says_so():
+    from sync_platform.sync.preview import words
+
+    idle = {"linked": 4, "ambiguous": 0, "mails": 0, "would_write": 0, "seconds_estimated": 0, "held": [], "plans": []}
+    none = {"create": 0, "update": 0, "delete": 0}
+    assert words(idle | {"counts": {"erp": none}}) == "4 objects linked, 0 ambiguous; nothing to write"
+    some = idle | {"would_write": 1, "seconds_estimated": 70, "counts": {"erp": none | {"create": 1}}}
+    assert words(some).endswith("1 created in the ERP, 0 ambiguous, 0 mails, about 1 minute; nothing written yet")
+
+
+def test_restored_answers_in_words_and_as_json(elsewhere, monkeypatch, capsys):
+    monkeypatch.setenv("LEDGER_DATABASE_URL", f"sqlite:///{elsewhere / 'ledger.db'}")
+    Ledger.open(f"sqlite:///{elsewhere / 'ledger.db'}", migrate=True).close()
+    assert cli.run(["restored", "--json"]) == 0
+    said = capsys.readouterr()
+    assert said.out.count("\n") == 1
+    assert datetime.fromisoformat(json.loads(said.out)["restored_at"]).tzinfo is not None
+    assert cli.run(["restored"]) == 0
+    assert "sync --full" in capsys.readouterr().out
 
 
 def test_why_in_words_tells_the_origin_the_rule_and_what_lost():

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,78 @@ def test_links_lead_to_files_that_are_there(page):
     text = page.read_text(encoding="utf-8")
     targets = [target for target in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in target]
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def spoken():
+    """Every command line that a page or an example of the help speaks of: where, and its words."""
+    for path in PAGES:
+        text = re.sub(r"\\\n\s*", " ", path.read_text(encoding="utf-8"))
+        for line in text.splitlines():
+            for found in re.findall(r"sync-platform ([a-z][^`·|;#\n]*)", line):
+                if (
+                    line.lstrip().startswith(("$ ", "sync-platform ", "SYNC_", ".venv"))
+                    or f"sync-platform {found}`" in line
+                ):
+                    yield str(path.relative_to(ROOT)), found.split("  ")[0].partition(" && ")[0].partition(" > ")[0]
+    for name, command in every_command().items():
+        for found in re.findall(r"sync-platform ([a-z][^·\n]*)", command.epilog or ""):
+            yield f"the help of {name}", found.partition(" && ")[0].partition(" > ")[0]
+
+
+def every_command():
+    """Commands and their subcommands by the words that call them."""
+    found = {}
+    for name, command in typer.main.get_command(cli.app).commands.items():
+        found[name] = command
+        found |= {f"{name} {sub}": one for sub, one in getattr(command, "commands", {}).items()}
+    return found
+
+
+def fault_of(line):
+    """What is wrong with a command line, in words; nothing when it parses."""
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return "its quotes do not close"
+    commands = every_command()
+    name = " ".join(words[:2]) if " ".join(words[:2]) in commands else words[0]
+    if name not in commands:
+        return f"there is no command {name}"
+    options = {one for parameter in commands[name].params for one in parameter.opts} | {"--help", "-h"}
+    given = [word.partition("=")[0].rstrip(".,:)") for word in words if word.startswith("--")]
+    unknown = [word for word in given if word not in options]
+    return f"{name} has no option {', '.join(unknown)}" if unknown else None
+
+
+def test_every_command_that_a_page_or_the_help_speaks_of_exists_with_its_options():
+    lines = list(spoken())
+    assert len(lines) > 100
+    assert [f"{where}: {line}: {fault}" for where, line in lines if (fault := fault_of(line))] == []
+
+
+def test_a_command_that_is_not_there_would_be_found():
+    assert fault_of("sink --full") == "there is no command sink"
+    assert fault_of("reviews resolve 3 --chose erp") == "reviews resolve has no option --chose"
+    assert fault_of('approve 3 --why "a list') == "its quotes do not close"
+    assert fault_of("reviews resolve 3 --choose erp") is None
+
+
+def test_every_command_has_a_how_to_that_is_found_from_the_index():
+    index = (ROOT / "docs" / "how-to" / "README.md").read_text(encoding="utf-8")
+    pages = sorted(path for path in (ROOT / "docs" / "how-to").glob("*.md") if path.name != "README.md")
+    assert [path.name for path in pages if f"]({path.name})" not in index] == []
+    text = "\n".join(path.read_text(encoding="utf-8") for path in pages)
+    # A group without a word lists.
+    names = [name.removesuffix(" list") for name in every_command()]
+    assert [name for name in names if f"sync-platform {name}" not in text] == []
+
+
+def test_the_fault_that_the_help_plants_is_there():
+    from sync_platform.simulation.planted import PLANTS
+
+    shown = re.findall(r"--plant (\w+)", every_command()["simulate"].epilog)
+    assert shown
+    assert set(shown) <= set(PLANTS)
 
 
 def test_the_readme_names_scopes_role_and_the_two_commands():

@@ -1,8 +1,8 @@
 """A recorded judgement decided once more under another policy, by the rules themselves, upon the claims of that day.
 
 Each judgement is taken as it was met: what would have followed from another outcome (other writes, other answers of
-people) is not played on. What no policy decided (a person's answer, a value nobody can read, a late write of ours) is
-not decided again.
+people) is not played on. What no policy decided (a person's answer, a value nobody can read, a late write of ours, what
+the brake held back) is not decided again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sync_platform.errors import BadInput
 VALUE, PERSON, KEPT = "value", "person", "kept"
 # Rows that say that nothing was taken from their claims; all other rows with claims name a value.
 _KEEPS = frozenset({"refused", "empty_keeps", "first_link_stays"})
-_NOT_BY_POLICY = frozenset({"late", "unreadable", "coherent", "birth"})
+_NOT_BY_POLICY = frozenset({"late", "unreadable", "coherent", "birth", "dropped", "overtaken"})
 
 
 @dataclass(frozen=True, slots=True)

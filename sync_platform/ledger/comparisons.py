@@ -30,11 +30,14 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Oldest:
-    """How far the audit is with one system and entity: objects in all, never compared, and the oldest comparison."""
+    """How far the audit is with one system and entity: objects in all, never compared, the oldest comparison and the
+    latest.
+    """
 
     objects: int
     never: int
     at: datetime | None
+    latest: datetime | None = None
 
 
 def enrol(conn: Connection) -> int:
@@ -93,11 +96,12 @@ def oldest(conn: Connection, systems: Sequence[System]) -> dict[tuple[System, En
             func.count().label("objects"),
             func.count(COMPARISON.c.compared_at).label("compared"),
             func.min(COMPARISON.c.compared_at).label("at"),
+            func.max(COMPARISON.c.compared_at).label("latest"),
         )
         .where(COMPARISON.c.system.in_([str(one) for one in systems]))
         .group_by(COMPARISON.c.system, COMPARISON.c.entity)
     )
     return {
-        (System(row.system), Entity(row.entity)): Oldest(row.objects, row.objects - row.compared, row.at)
+        (System(row.system), Entity(row.entity)): Oldest(row.objects, row.objects - row.compared, row.at, row.latest)
         for row in rows
     }

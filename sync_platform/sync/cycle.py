@@ -140,6 +140,8 @@ class Cycle:
     began: float = field(default_factory=time.monotonic)
     # How long to wait for further webhook deliveries after the last one; 0: not at all.
     stay_s: float = 0.0
+    _early: dict[str, list[Step]] = field(default_factory=dict)
+    _looked: bool = False
     _spent: dict[System, dict[str, float]] = field(default_factory=dict)
     _standing: Standing | None = None
 
@@ -150,6 +152,9 @@ class Cycle:
 
     def pull(self, system: System, entity: Entity, *, inbox_only: bool = False) -> Step:
         """Webhook deliveries; then, unless these alone are asked for, news, owed reads and backfill."""
+        if self.stay_s and not self._looked:
+            self._looked = True
+            hooks.first(self)
         step = Step(f"observed/{system}_{entity}")
         if inbox_only:
             step = hooks.from_inbox(self.hub, system, entity, reconcile.judge_now(self.hub, entity))
@@ -180,8 +185,15 @@ class Cycle:
             step.complete = False
         return not self.hub.pause_seen
 
+    def early(self, step: Step) -> None:
+        """Take note of work that was done ahead of its turn; the step of that name tells of both."""
+        self.lease.check()
+        self._early.setdefault(step.name, []).append(step)
+
     def _done(self, step: Step, system: System | None, entity: Entity) -> Step:
         self.lease.check()
+        for before in self._early.pop(step.name, ()):
+            step.join(before)
         if system is not None:
             facts = bounds_of(self.hub, system)
             step.counts |= spent_since(self._spent.get(system), facts)
@@ -226,17 +238,17 @@ class Cycle:
             self.reconcile(entity)
         self._follow_up()
 
+    def due(self) -> list[tuple[System, Entity]]:
+        """Where something is to be written now, customers before their tickets."""
+        with self.hub.ledger.read() as conn:
+            due = outbox.due_systems(conn, self.hub.now()) if self.hub.writes else set()
+        pairs = [(system, entity) for entity in ENTITIES for system in SYSTEMS]
+        return [pair for pair in pairs if pair in due and pair[0] not in self.hub.troubled]
+
     def _follow_up(self) -> None:
         """What one system answered can be news for another (a number that the ERP gave): written in the same slice."""
         for _ in range(FOLLOW_UPS_MAX):
-            with self.hub.ledger.read() as conn:
-                due = outbox.due_systems(conn, self.hub.now()) if self.hub.writes else set()
-            wanted = [
-                (system, entity)
-                for entity in ENTITIES
-                for system in SYSTEMS
-                if (system, entity) in due and system not in self.hub.troubled
-            ]
+            wanted = self.due()
             if not wanted or self.hub.over():
                 return
             for system, entity in wanted:

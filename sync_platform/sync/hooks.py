@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sync_platform.core.records import ENTITIES, SYSTEMS, Channel, Entity, Json, Lane, Link, LinkState, Row, System
 from sync_platform.errors import BadInput, SyncError
 from sync_platform.ledger import accounts, inbox, links
-from sync_platform.sync import order, pull
+from sync_platform.sync import order, pull, push, reconcile
 from sync_platform.sync.hub import Hub, Step, touches
 
 if TYPE_CHECKING:
@@ -69,27 +69,40 @@ def drain(hub: Hub, system: System, entity: Entity, judge: pull.Judge, step: Ste
         hub.tell(f"{step.name} inbox", system=system, rows=int(step.counts["delivered"]))
 
 
+def first(cycle: Cycle) -> None:
+    """Carry what waits in the inbox through to the other systems before any of them is polled.
+
+    Not during a first load, whose writes would all come before the reads then.
+    """
+    hub = cycle.hub
+    pairs = _told(hub)
+    if not pairs or hub.paused():
+        return
+    with hub.ledger.read() as conn:
+        if not hub.loaded(conn):
+            return
+    for system, entity in pairs:
+        cycle.early(from_inbox(hub, system, entity, reconcile.judge_now(hub, entity)))
+    for entity in ENTITIES:
+        if touches(hub.only, None, entity):
+            cycle.early(reconcile.reconcile(hub, entity))
+    for system, entity in cycle.due():
+        cycle.early(push.push(hub, system, entity))
+
+
 def stay(cycle: Cycle, stay_s: float) -> None:
     """While deliveries keep coming, carry each one through to the other systems at once.
 
     Ends `stay_s` after the last work, or with the slice. Systems are polled as often as they are without deliveries.
+    A slice that drained nothing and for which nothing waits does not stay.
     """
     hub = cycle.hub
     worked_at = polled_at = time.monotonic()
-    while hub.drained and not hub.over() and time.monotonic() - worked_at < stay_s:
+    while (hub.drained or _told(hub)) and not hub.over() and time.monotonic() - worked_at < stay_s:
         due = time.monotonic() - polled_at >= hub.timing.poll_s
-        pairs = [
-            (system, entity)
-            for entity in ENTITIES
-            for system in SYSTEMS
-            if system not in hub.troubled and touches(hub.only, system, entity)
-        ]
         if due:
             polled_at = time.monotonic()
-        else:
-            with hub.ledger.read() as conn:
-                told = inbox.told(conn)
-            pairs = [pair for pair in pairs if pair in told]
+        pairs = _open(hub) if due else _told(hub)
         if not pairs:
             time.sleep(LOOK_EVERY_S)
             continue
@@ -99,6 +112,23 @@ def stay(cycle: Cycle, stay_s: float) -> None:
         cycle.settle()
         if hub.drained > before:
             worked_at = time.monotonic()
+
+
+def _open(hub: Hub) -> list[tuple[System, Entity]]:
+    """What this run may read, customers before their tickets."""
+    return [
+        (system, entity)
+        for entity in ENTITIES
+        for system in SYSTEMS
+        if system not in hub.troubled and touches(hub.only, system, entity)
+    ]
+
+
+def _told(hub: Hub) -> list[tuple[System, Entity]]:
+    """Of that, what deliveries wait for."""
+    with hub.ledger.read() as conn:
+        told = inbox.told(conn)
+    return [pair for pair in _open(hub) if pair in told] if told else []
 
 
 def from_inbox(hub: Hub, system: System, entity: Entity, judge: pull.Judge) -> Step:

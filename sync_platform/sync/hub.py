@@ -88,6 +88,14 @@ class Step:
         if len(self.rows) < ROWS_MAX:
             self.rows.append(facts)
 
+    def join(self, before: Step) -> None:
+        """Take in what the same step did earlier in the slice, before any standing was counted."""
+        for name, by in before.counts.items():
+            self.count(name, by)
+        self.rows = [*before.rows, *self.rows][:ROWS_MAX]
+        self.trouble = [*before.trouble, *self.trouble]
+        self.complete = self.complete and before.complete
+
 
 ROWS_MAX = 50
 WINDOWS_MAX = 10_000

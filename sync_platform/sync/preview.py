@@ -199,11 +199,9 @@ def words(plan: Mapping[str, Any]) -> str:
         for verb, word in (("create", "created"), ("update", "changed"), ("delete", "deleted")):
             if verbs[verb]:
                 parts.append(f"{verbs[verb]} {word} in {name}")
-    minutes = max(1, round(plan["seconds_estimated"] / 60)) if plan["seconds_estimated"] else 0
-    parts += [
-        f"{plan['mails']} mails",
-        f"{plan['ambiguous']} ambiguous",
-        f"about {minutes} minute{'s' if minutes != 1 else ''}",
-    ]
-    said = f"{', '.join(parts)}; nothing written yet"
-    return "\n".join([said, *plans.waiting_lines(plan)])
+    parts.append(f"{plan['ambiguous']} ambiguous")
+    if plan["would_write"]:
+        minutes = max(1, round(plan["seconds_estimated"] / 60))
+        parts += [f"{plan['mails']} mails", f"about {minutes} minute{'s' if minutes != 1 else ''}"]
+    said = "nothing written yet" if plan["would_write"] else "nothing to write"
+    return "\n".join([f"{', '.join(parts)}; {said}", *plans.waiting_lines(plan)])

@@ -351,7 +351,11 @@ def _one(
         if not _agree(record.fields.get(name), shown, sides, lexicons):
             found.fields_differ += 1
             fact: dict[str, Any] = {"record": str(record.id), "field": name}
-            fact["parked"] = sorted(str(s) for s, of in parked if of in (name, "*"))
+            reasons = {
+                "parked": sorted(str(s) for s, of in parked if of in (name, "*")),
+                "apart": sorted({str(one.system) for one in of_record if name in one.cells and one.cells[name].apart}),
+            }
+            fact |= {reason: systems for reason, systems in reasons.items() if systems}
             if show_values:
                 fact["values"] = {str(s): None if v is UNSET else v for s, v in shown.items()}
             _note(differences, fact)

@@ -463,13 +463,41 @@ def test_the_sensor_asks_for_one_run_with_a_key_that_stays_until_a_cycle_ends(in
 
 
 @pytest.mark.usefixtures("stamped")
-def test_the_sensor_starts_nothing_while_a_cycle_is_under_way(instance):
+def test_the_sensor_starts_nothing_while_a_cycle_is_under_way(instance, monkeypatch):
+    monkeypatch.setattr(triggers, "NEWS_WAIT_S", 0.0)
     instance.create_run_for_job(defs.resolve_job_def("sync"), status=dg.DagsterRunStatus.STARTED)
-    began = time.monotonic()
     found = tick(instance)
     assert found.run_requests == []
     assert found.skip_message == "a cycle is queued or running"
+
+
+@pytest.mark.usefixtures("stamped")
+def test_the_sensor_waits_for_the_end_of_a_cycle_within_its_tick(instance):
+    run = instance.create_run_for_job(defs.resolve_job_def("sync"), status=dg.DagsterRunStatus.STARTED)
+    ends = threading.Timer(0.5, lambda: instance.report_run_failed(run))
+    ends.start()
+    began = time.monotonic()
+    found = tick(instance)
+    ends.join()
+    assert len(found.run_requests) == 1
     assert time.monotonic() - began < triggers.NEWS_WAIT_S
+
+
+@pytest.mark.usefixtures("stamped")
+def test_a_run_that_ended_without_finishing_its_cycle_is_followed_by_another_one_after_a_growing_pause(
+    instance, monkeypatch
+):
+    monkeypatch.setattr(triggers, "NEWS_WAIT_S", 0.0)
+    keys = []
+    for attempt in range(3):
+        monkeypatch.setattr(triggers, "RETRY_S", 0.0)
+        (request,) = tick(instance).run_requests
+        keys.append(request.run_key)
+        instance.report_run_failed(instance.create_run_for_job(defs.resolve_job_def("sync"), tags=dict(request.tags)))
+        monkeypatch.setattr(triggers, "RETRY_S", 60.0)
+        assert f"after {60 * 2**attempt} s" in tick(instance).skip_message
+    assert len(set(keys)) == 3
+    assert keys[1:] == [f"{keys[0]}-1", f"{keys[0]}-2"]
 
 
 @pytest.fixture

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from sync_platform.core.records import SYSTEMS
 from sync_platform.ledger.budget import calls_of
+from sync_platform.ledger.comparisons import Oldest
 from sync_platform.ledger.database import Ledger
-from sync_platform.sync.audit import audit, run_audit, standing
+from sync_platform.sync.audit import audit, in_turn, run_audit, standing
 from tests.sync.memory_desk import CUSTOMER, E, G, H, MemoryDesk
 
 
@@ -86,6 +87,17 @@ def test_a_bounded_run_goes_on_where_the_last_one_ended_with_the_oldest_comparis
     assert second["systems"]["gorgias"]["oldest_comparison_s"] >= 100
     third = audited(world, objects_max=1)
     assert third["systems"]["gorgias"]["oldest_comparison_s"] < 100
+
+
+def test_a_system_that_had_no_turn_comes_first_in_the_next_run():
+    """A run ends when news waits: one slow system must not keep the others from ever being compared."""
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    known = {(system, CUSTOMER): Oldest(9, 9, None, None) for system in SYSTEMS}
+    assert in_turn(known)[-1] is G, "where nothing was compared the quick ones are done first"
+    known[G, CUSTOMER] = Oldest(9, 5, at, at)
+    assert in_turn(known) == [H, E, G]
+    known |= {(H, CUSTOMER): Oldest(9, 0, at, at + timedelta(60)), (E, CUSTOMER): Oldest(9, 0, at, at + timedelta(61))}
+    assert in_turn(known) == [G, H, E]
 
 
 def test_calls_to_a_system_that_reads_one_by_one_are_bounded(world):

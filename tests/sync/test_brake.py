@@ -8,9 +8,11 @@ from importlib.resources import files
 import pytest
 
 from sync_platform import cli
+from sync_platform.cli_words import verify_text
 from sync_platform.definitions import defs
 from sync_platform.errors import NotFound
 from sync_platform.sync import plans
+from sync_platform.sync.counterfactual import diff
 from sync_platform.sync.preview import plan
 from tests.sync.desk import written
 
@@ -113,6 +115,12 @@ def test_what_is_dropped_is_left_apart_until_it_changes_again(braked):
     assert summary["held"] == []
     assert written(braked.later(7200)) == 0
     assert [companies(braked, ids)["erp"] for ids in trios] == before
+    found = braked.verify()
+    assert len(found["differences"]) == MOST + 1
+    assert {system for one in found["differences"] for system in one["apart"]} <= {"gorgias", "erp"}
+    assert all("left apart in" in line for line in verify_text(found).splitlines() if "field company" in line)
+    again = diff(braked.settings, braked.settings.policy_file)
+    assert again["differ"] == 0, "what a person dropped is no judgement of any policy"
     rename(braked, trios[:1], "Later")
     braked.later(7200)
     assert companies(braked, trios[0]) == {"hubspot": "Later 0", "erp": "Later 0"}

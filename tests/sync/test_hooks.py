@@ -174,3 +174,39 @@ def test_a_run_that_drained_nothing_does_not_stay(desk):
     with open_cycle(desk.settings, stay_s=600.0) as cycle:
         cycle.finish()
     assert datetime.now(UTC) - began < timedelta(seconds=300)
+
+
+def test_what_waits_is_carried_through_before_any_system_is_polled(desk):
+    ids = pick(desk, 6)
+    put(desk, of_ticket("first", whole(desk, ids["gorgias"], subject="News first",
+                                       updated_datetime=later(desk, ids["gorgias"], 11))))  # fmt: skip
+    desk.forget_calls()
+    with open_cycle(desk.settings, stay_s=0.01) as cycle:
+        observed = cycle.pull(System.GORGIAS, Entity.CUSTOMER)
+        assert subject(desk, ids) == "News first"
+        searches = [path for (of, _, path), _ in desk.calls().items() if of == "hubspot" and "search" in path]
+        assert searches == []
+        assert "delivered" not in observed.counts
+        steps = {step.name: step for step in (cycle.pull(System.GORGIAS, Entity.TICKET),
+                                              cycle.reconcile(Entity.TICKET),
+                                              cycle.push(System.ERP, Entity.TICKET))}  # fmt: skip
+        summary = cycle.finish()
+    assert steps["observed/gorgias_ticket"].counts["delivered"] == 1
+    assert steps["written/erp_ticket"].counts["updated"] == 1
+    assert summary["entities"]["ticket"]["updated"]["erp"] == 1
+    assert summary["systems"]["hubspot"]["calls"]["write"] == 1
+
+
+def test_what_arrives_while_a_run_is_at_work_is_drained_by_that_run(desk):
+    ids = pick(desk, 7)
+    with open_cycle(desk.settings, stay_s=0.3) as cycle:
+        for entity in Entity:
+            for system in System:
+                cycle.pull(system, entity)
+        cycle.settle()
+        assert not cycle.hub.drained
+        put(desk, of_ticket("meanwhile", whole(desk, ids["gorgias"], subject="Meanwhile",
+                                               updated_datetime=later(desk, ids["gorgias"], 13))))  # fmt: skip
+        cycle.finish()
+    assert not waits(desk)
+    assert subject(desk, ids) == "Meanwhile"

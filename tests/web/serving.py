@@ -27,6 +27,8 @@ class Served:
     def __init__(self, process: subprocess.Popen[str], ready: Mapping[str, Any]) -> None:
         self.process = process
         self.ready = ready
+        # All that it printed, once it is over.
+        self.said = ""
         parts = urlsplit(ready["door"])
         self.address = (parts.hostname or "", parts.port or 0)
 
@@ -80,7 +82,10 @@ def served(root: Path, ledger_url: str, **env: str) -> Iterator[Served]:
         line = process.stdout.readline() if process.stdout else ""
         if not line:
             raise AssertionError(process.stderr.read() if process.stderr else "")
-        yield Served(process, json.loads(line))
+        one = Served(process, json.loads(line))
+        yield one
+        process.terminate()
+        one.said = line + "".join(process.communicate(timeout=30))
     finally:
         if process.poll() is None:
             process.kill()
