@@ -32,6 +32,8 @@ IS_DIRTY = text("record.dirty")
 IS_AGAIN = text("link.again")
 IS_OWED = text("link.detail > 0")
 IS_ACTIVE = text("link.state = 'active'")
+# As a parameter beside an index on one state it would make SQLite plan the statement anew at every run.
+IS_BARRED = text("link.state = 'barred'")
 
 
 # Statements are built once: building one, and the key under which its text is kept, costs more than running it.
@@ -71,7 +73,7 @@ _PLACE_LINK = _ONE_LINK.values(record_id=bindparam("b_record"))
 _SAVE_JUDGED = _ONE_LINK.values(cells=bindparam("b_cells"), awaits=bindparam("b_awaits"))
 _SAVE_GONE = _ONE_LINK.values(gone=bindparam("b_gone"))
 _TO_FOLLOW = (
-    select(LINK).where(IS_AGAIN, LINK.c.entity == _B_ENTITY, LINK.c.state == str(LinkState.BARRED)).order_by(LINK.c.id)
+    select(LINK).where(IS_AGAIN, LINK.c.entity == _B_ENTITY, IS_BARRED).order_by(LINK.c.id)
 )
 _ASK_AGAIN = ForIds(LINK.c.id, lambda given: update(LINK).where(given).values(again=True))
 _OWE_DETAIL = ForIds(
