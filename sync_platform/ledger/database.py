@@ -60,6 +60,7 @@ from sync_platform.errors import (
     Unavailable,
 )
 from sync_platform.ledger import migrations
+from sync_platform.ledger.prepared import Prepared, no_plans
 from sync_platform.ledger.tables import BudgetRow, CallRow, LeaseRow, LedgerModel, Meta
 
 T = TypeVar("T")
@@ -188,6 +189,7 @@ class Ledger:
         self.engine = engine
         self.pacing_engine = pacing_engine
         self.postgres = engine.dialect.name == "postgresql"
+        self._plans, self._pacing_plans = no_plans(), no_plans()
         # Asked at both ends of each write transaction; raises where another process may be at work by now.
         self.check_owner: Callable[[], None] = lambda: None
 
@@ -237,20 +239,20 @@ class Ledger:
     @contextmanager
     def pacing(self) -> Iterator[Connection]:
         """One short write transaction in the pacing store (budgets, calls, leases)."""
-        with _guard(), self.pacing_engine.begin() as conn:
+        with _guard(), Prepared(self.pacing_engine, self._pacing_plans) as conn, conn.begin():
             yield conn
 
     @contextmanager
     def pacing_read(self) -> Iterator[Connection]:
         """One read in the pacing store."""
-        with _guard(), self.pacing_engine.connect() as conn:
+        with _guard(), Prepared(self.pacing_engine, self._pacing_plans) as conn:
             conn.info[READS] = True
             with conn.begin():
                 yield conn
 
     def _connected(self) -> AbstractContextManager[Connection]:
         """A connection for one transaction."""
-        return self.engine.connect()
+        return Prepared(self.engine, self._plans)
 
     def now(self, conn: Connection) -> datetime:
         """The time that all processes on this ledger share: PostgreSQL's own clock, or this host's."""

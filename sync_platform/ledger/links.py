@@ -72,9 +72,7 @@ _ONE_LINK = update(LINK).where(LINK.c.id == bindparam("b_id"))
 _PLACE_LINK = _ONE_LINK.values(record_id=bindparam("b_record"))
 _SAVE_JUDGED = _ONE_LINK.values(cells=bindparam("b_cells"), awaits=bindparam("b_awaits"))
 _SAVE_GONE = _ONE_LINK.values(gone=bindparam("b_gone"))
-_TO_FOLLOW = (
-    select(LINK).where(IS_AGAIN, LINK.c.entity == _B_ENTITY, IS_BARRED).order_by(LINK.c.id)
-)
+_TO_FOLLOW = select(LINK).where(IS_AGAIN, LINK.c.entity == _B_ENTITY, IS_BARRED).order_by(LINK.c.id)
 _ASK_AGAIN = ForIds(LINK.c.id, lambda given: update(LINK).where(given).values(again=True))
 _OWE_DETAIL = ForIds(
     LINK.c.external_id,

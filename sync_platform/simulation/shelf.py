@@ -14,6 +14,7 @@ from typing import Any, cast
 from sqlalchemy import Connection, Engine, event
 
 from sync_platform.ledger.database import Ledger
+from sync_platform.ledger.prepared import Prepared
 
 
 class SimulatedLedger(Ledger):
@@ -38,7 +39,7 @@ class SimulatedLedger(Ledger):
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
         """The connection of the transaction before: fetching one from a pool costs more than a read."""
-        conn = self.idle.pop() if self.idle else self.engine.connect()
+        conn = self.idle.pop() if self.idle else Prepared(self.engine, self._plans)
         try:
             yield conn
         finally:
