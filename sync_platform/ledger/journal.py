@@ -39,6 +39,17 @@ _PARKED_OF = ForIds(
         given, PARKED.c.lifted_at.is_(None)
     ),
 )
+_LIFT = (
+    update(PARKED)
+    .where(
+        PARKED.c.record_id == bindparam("b_record"),
+        PARKED.c.system == bindparam("b_system"),
+        PARKED.c.field == bindparam("b_field"),
+        PARKED.c.hash.not_in(bindparam("b_standing", expanding=True)),
+        PARKED.c.lifted_at.is_(None),
+    )
+    .values(lifted_at=bindparam("b_at"))
+)
 _LIFT_ROWS = ForIds(
     PARKED.c.external_id,
     lambda given: (
@@ -125,17 +136,8 @@ def parked_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, dict[tup
 
 def lift(conn: Connection, record_id: str, system: System, field: str, standing: Collection[str], at: datetime) -> None:
     """The marks of a field whose payload is none of `standing` are history: the value moved on."""
-    conn.execute(
-        update(PARKED)
-        .where(
-            PARKED.c.record_id == record_id,
-            PARKED.c.system == system,
-            PARKED.c.field == field,
-            PARKED.c.hash.not_in(sorted(standing)),
-            PARKED.c.lifted_at.is_(None),
-        )
-        .values(lifted_at=at)
-    )
+    asked = {"b_record": record_id, "b_system": system, "b_field": field, "b_standing": sorted(standing), "b_at": at}
+    conn.execute(_LIFT, asked)
 
 
 def lift_rows(conn: Connection, system: System, entity: Entity, external_ids: Sequence[str], at: datetime) -> None:

@@ -129,6 +129,9 @@ _DROP_KEY = delete(KEY).where(
 _ACTIVE_SYSTEMS = ForIds(
     LINK.c.record_id, lambda given: select(LINK.c.record_id, LINK.c.system).where(given, IS_ACTIVE)
 )
+_COUNT_ACTIVE = (
+    select(func.count()).select_from(LINK).where(LINK.c.system == _B_SYSTEM, LINK.c.entity == _B_ENTITY, IS_ACTIVE)
+)
 _REFERENCES = select(LINK.c.system, LINK.c.external_id, LINK.c.record_id, LINK.c.state)
 _IDS_OF_RECORDS = ForIds(LINK.c.record_id, lambda given: _REFERENCES.where(given, LINK.c.entity == _B_ENTITY))
 _IDS_OF_OBJECTS = ForIds(
@@ -364,8 +367,7 @@ def count_details(conn: Connection, system: System, entity: Entity) -> int:
 
 def count_active(conn: Connection, system: System, entity: Entity) -> int:
     """Objects that are there, as far as we know."""
-    of = select(func.count()).select_from(LINK).where(LINK.c.system == system, LINK.c.entity == entity, IS_ACTIVE)
-    return int(conn.execute(of).scalar_one())
+    return int(conn.execute(_COUNT_ACTIVE, {"b_system": system, "b_entity": entity}).scalar_one())
 
 
 def read_again(conn: Connection, system: System, entity: Entity, limit: int) -> list[str]:

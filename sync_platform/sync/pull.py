@@ -47,6 +47,7 @@ class Place:
 Places = Mapping[str, Place]
 NOWHERE = Place()
 _CURSORS = select(CURSOR).where(CURSOR.c.system == bindparam("system"))
+_ONE_CURSOR = select(CURSOR).where(CURSOR.c.system == bindparam("b_system"), CURSOR.c.feed == bindparam("b_feed"))
 
 
 def pull(hub: Hub, system: System, entity: Entity, judge: Judge, *, full: bool = False) -> Step:
@@ -196,7 +197,7 @@ def _not_emptied(hub: Hub, system: System, feed: Feed, rows: int) -> None:
     anew. The brake's limit says how many may be missing; an empty list is always too short.
     """
     with hub.ledger.begin() as conn:
-        row = conn.execute(select(CURSOR).where(CURSOR.c.system == system, CURSOR.c.feed == feed.name)).one()
+        row = conn.execute(_ONE_CURSOR, {"b_system": system, "b_feed": feed.name}).one()
         active = links.count_active(conn, system, feed.entity)
         lacks = active - rows > hub.policy.entities[feed.entity].brake.limit(active)
         if row.listed_at is None or not row.rows or not active or (rows and not lacks):
