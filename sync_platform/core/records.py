@@ -374,9 +374,13 @@ class PlannedWrite:
     remove: Mapping[str, list[Json]] = field(default_factory=dict)
 
 
+# Made once: `json.dumps` makes an encoder at each call.
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
 def canonical_json(value: Json) -> str:
     """One spelling for equal values: sorted keys, no blanks, UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _canonical(value)
 
 
 def payload_hash(value: Json) -> str:

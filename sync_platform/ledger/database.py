@@ -85,9 +85,13 @@ PACING: tuple[Table, ...] = (
 )
 
 
+# Made once: `json.dumps` makes an encoder at each call.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def dump_json(value: Any) -> str:
     """JSON as the ledger stores it: compact, letters of all scripts as they are."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _encode(value)
 
 
 def in_chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

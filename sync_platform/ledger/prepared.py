@@ -8,13 +8,13 @@ goes SQLAlchemy's way, and so does everything on a connection that somebody list
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import BindParameter, Connection, Delete, Engine, Insert, Select, Update
-from sqlalchemy.engine import CursorResult, Dialect
+from sqlalchemy.engine import CursorResult, Dialect, Row
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -26,14 +26,48 @@ _KINDS = (Select, Insert, Update, Delete)
 _NO_COLUMNS = SimpleResultMetaData([])
 
 Process = Callable[[Any], Any] | None
-Readers = tuple[tuple[int, Callable[[Any], Any]], ...]
+Readers = tuple[Any, ...]
 Given = Mapping[str, Any]
 
 
-class Rows(IteratorResult[Any]):
-    """All rows of a statement, and how many it touched (-1 where the driver does not say)."""
+class Rows:
+    """All rows of a statement, and how many it touched (-1 where the driver does not say); speaks as `Result` does."""
 
-    rowcount: int = -1
+    __slots__ = ("_columns", "_rows", "rowcount")
+
+    def __init__(self, columns: SimpleResultMetaData, rows: list[Any], rowcount: int = -1) -> None:
+        self._columns = columns
+        self._rows = rows
+        self.rowcount = rowcount
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._rows)
+
+    def all(self) -> list[Any]:
+        """All rows."""
+        return self._rows
+
+    def first(self) -> Any:
+        """The first row, or None."""
+        return self._rows[0] if self._rows else None
+
+    def one(self) -> Any:
+        """The only row. Raises `NoResultFound` and `MultipleResultsFound`."""
+        return self._rows[0] if len(self._rows) == 1 else self._result().one()
+
+    def scalar(self) -> Any:
+        """The first value of the first row, or None."""
+        return self._rows[0][0] if self._rows else None
+
+    def scalar_one(self) -> Any:
+        """The first value of the only row. Raises `NoResultFound` and `MultipleResultsFound`."""
+        return self._rows[0][0] if len(self._rows) == 1 else self._result().scalar_one()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._result(), name)
+
+    def _result(self) -> IteratorResult[Any]:
+        return IteratorResult(self._columns, iter(self._rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +76,7 @@ class Plan:
 
     `slots` has for each parameter of the driver its name, what the caller calls it (None: it is always the same), what
     is done to it, and the value that is always the same. `lists` are lists that the caller gives, with the names of
-    their elements; `columns` are those of the rows, None where there are none; `readers` what is done to a value.
+    their elements; `columns` are those of the rows, None where there are none; `readers` what is done to each value.
     """
 
     sql: str
@@ -50,7 +84,7 @@ class Plan:
     positional: bool
     lists: tuple[tuple[str, tuple[str, ...]], ...]
     columns: SimpleResultMetaData | None
-    readers: Readers
+    readers: Readers | None
 
     def bound(self, given: Given) -> Any:
         """The parameters as the driver takes them. Raises `KeyError` for one that is missing."""
@@ -66,20 +100,11 @@ class Plan:
 
     def read(self, cursor: Any) -> Rows:
         """What the driver's cursor holds."""
-        if self.columns is None:
-            out = Rows(_NO_COLUMNS, iter(()))
-            out.rowcount = cursor.rowcount
-            return out
-        rows = cursor.fetchall()
-        if self.readers:
-            rows = [self._row(row) for row in rows]
-        return Rows(self.columns, iter(rows))
-
-    def _row(self, row: Sequence[Any]) -> tuple[Any, ...]:
-        out = list(row)
-        for place, read in self.readers:
-            out[place] = read(out[place])
-        return tuple(out)
+        columns, readers = self.columns, self.readers
+        if columns is None:
+            return Rows(_NO_COLUMNS, [], cursor.rowcount)
+        places = columns._key_to_index  # noqa: SLF001  # as a result of SQLAlchemy makes its rows
+        return Rows(columns, [Row(columns, readers, places, row) for row in cursor.fetchall()])
 
 
 @dataclass(slots=True)
@@ -143,7 +168,7 @@ class Prepared(Connection):
     def _send(self, plan: Plan, bound: Any, *, several: bool) -> Rows:
         cursor = None
         try:
-            cursor = self.connection.cursor()
+            cursor = self.connection.dbapi_connection.cursor()  # type: ignore[union-attr]  # open: in a transaction
             if several:
                 cursor.executemany(plan.sql, bound)
             else:
@@ -194,12 +219,13 @@ def _plan(statement: Any, dialect: Dialect, given: Given, result: CursorResult[A
     names = state.positiontup if compiled.positional else list(state.parameters)
     slots = tuple(_slot(name, *asked[name], dialect, state.parameters) for name in names or ())
     if not result.returns_rows:
-        return Plan(state.statement, slots, bool(compiled.positional), tuple(lists), None, ())
+        return Plan(state.statement, slots, bool(compiled.positional), tuple(lists), None, None)
     readers = _readers(statement, dialect, result)
     if readers is None:
         return None
     columns = SimpleResultMetaData(list(result.keys()))
-    return Plan(state.statement, slots, bool(compiled.positional), tuple(lists), columns, readers)
+    done = readers if any(readers) else None
+    return Plan(state.statement, slots, bool(compiled.positional), tuple(lists), columns, done)
 
 
 def _slot(
@@ -212,12 +238,11 @@ def _slot(
 
 
 def _readers(statement: Any, dialect: Dialect, result: CursorResult[Any]) -> Readers | None:
-    """What is done to the driver's values, by place; None where it cannot be known."""
+    """What is done to each of the driver's values; None where it cannot be known."""
     types = [column.type for column in statement.exported_columns]
     if result.cursor is None or len(types) != len(result.cursor.description):
         return None
-    made = [
+    return tuple(
         type_.dialect_impl(dialect).result_processor(dialect, described[1])
         for type_, described in zip(types, result.cursor.description, strict=True)
-    ]
-    return tuple((place, read) for place, read in enumerate(made) if read is not None)
+    )

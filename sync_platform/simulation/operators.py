@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 WHO = "operator"
 # What a field may be told to do in the middle of a story; the fields are those that people edit.
+# The library's own in C, where it came with one.
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 RULES: Mapping[str, Sequence[Any]] = {
     "review": ["review"],
     "newest": ["newest", {"rank": ["erp", "hubspot", "gorgias"]}],
@@ -169,14 +172,14 @@ def rule(world: World, entity: str, name: str, word: str, empty: str, writers: S
     if not world.acts.playing:
         return
     kind = Entity(entity)
-    text = yaml.safe_load(world.policy.text)
+    text = yaml.load(world.policy.text, Loader=LOADER)  # noqa: S506  # a safe one
     said: dict[str, Any] = {"writers": list(writers), "rules": RULES[word], "empty": empty}
     for one in said["rules"]:
         for order in one.values() if isinstance(one, dict) else ():
             if isinstance(order, list) and not set(order) <= set(writers):
                 said["writers"] = [str(system) for system in SYSTEMS]
     text[entity]["fields"][name] = said
-    fresh = parse(yaml.safe_dump(text, sort_keys=False), "policy.yaml")
+    fresh = parse(yaml.dump(text, Dumper=DUMPER, sort_keys=False), "policy.yaml")
     now = world.policy.entities[kind]
     fields = {**now.fields, name: fresh.entities[kind].fields[name]}
     entities = {**world.policy.entities, kind: replace(now, fields=fields)}
