@@ -94,6 +94,14 @@ def dump_json(value: Any) -> str:
     return _encode(value)
 
 
+_decode = json.JSONDecoder().raw_decode
+
+
+def _load_json(text: str) -> Any:
+    """What `dump_json` wrote: nothing stands before or after it."""
+    return _decode(text)[0]
+
+
 def in_chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """The items in pieces of at most `size`: databases bound the number of parameters of one statement."""
     if size < 1:
@@ -212,7 +220,7 @@ class Ledger:
             pacing = parsed.update_query_dict({"options": options})
             ledger = cls(_postgres_engine(parsed), _postgres_engine(pacing))
         try:
-            with _guard():
+            with _Guard():
                 ledger._ready(migrate=migrate)
         except BaseException:
             ledger.close()
@@ -227,7 +235,7 @@ class Ledger:
         Raises `Unavailable` when the ledger stays busy, `LedgerUnreachable`, `SyncError` for a refused statement, and
         whatever `check_owner` raises.
         """
-        with _guard(), self._connected() as conn, conn.begin():
+        with _Guard(), self._connected() as conn, conn.begin():
             self.check_owner()
             yield conn
             self.check_owner()
@@ -235,7 +243,7 @@ class Ledger:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One read transaction; on SQLite it sees one moment and waits for nobody."""
-        with _guard(), self._connected() as conn:
+        with _Guard(), self._connected() as conn:
             conn.info[READS] = True
             with conn.begin():
                 yield conn
@@ -243,13 +251,13 @@ class Ledger:
     @contextmanager
     def pacing(self) -> Iterator[Connection]:
         """One short write transaction in the pacing store (budgets, calls, leases)."""
-        with _guard(), Prepared(self.pacing_engine, self._pacing_plans) as conn, conn.begin():
+        with _Guard(), Prepared(self.pacing_engine, self._pacing_plans) as conn, conn.begin():
             yield conn
 
     @contextmanager
     def pacing_read(self) -> Iterator[Connection]:
         """One read in the pacing store."""
-        with _guard(), Prepared(self.pacing_engine, self._pacing_plans) as conn:
+        with _Guard(), Prepared(self.pacing_engine, self._pacing_plans) as conn:
             conn.info[READS] = True
             with conn.begin():
                 yield conn
@@ -355,6 +363,7 @@ def _sqlite_engine(path: Path) -> Engine:
         URL.create("sqlite+ledger", database=str(path)),
         hide_parameters=True,
         json_serializer=dump_json,
+        json_deserializer=_load_json,
         connect_args={"timeout": BUSY_TIMEOUT_S},
     )
 
@@ -438,14 +447,19 @@ def _prepare_pacing(conn: Connection) -> None:
     conn.execute(text(f"PRAGMA user_version={wanted}"))
 
 
-@contextmanager
-def _guard() -> Iterator[None]:
-    try:
-        yield
-    except sa_exc.DBAPIError as error:
-        raise _translated(error) from None
-    except sa_exc.TimeoutError:
-        raise Unavailable("All connections to the ledger are in use.", wait_s=1.0, code="pool") from None
+class _Guard:
+    """Gives the driver's errors as ours; a generator would cost as much as a small statement."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sa_exc.DBAPIError):
+            raise _translated(error) from None
+        if isinstance(error, sa_exc.TimeoutError):
+            raise Unavailable("All connections to the ledger are in use.", wait_s=1.0, code="pool") from None
 
 
 def _translated(error: sa_exc.DBAPIError) -> SyncError:

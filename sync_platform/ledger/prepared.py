@@ -139,7 +139,8 @@ class Prepared(Connection):
 
     def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:
         """As `Connection.execute`, for any statement."""
-        if not isinstance(statement, _KINDS) or execution_options or self._listened or not self.in_transaction():
+        heard = self._has_events or self._echo
+        if not isinstance(statement, _KINDS) or execution_options or heard or not self.in_transaction():
             return super().execute(statement, parameters, execution_options=execution_options)
         seen = self._plans.get(statement)
         if seen is None:
@@ -160,10 +161,6 @@ class Prepared(Connection):
         except Exception:  # noqa: BLE001  # SQLAlchemy says what is wrong, in the words that everybody knows
             return super().execute(statement, parameters)
         return self._send(plan, bound, several=several)
-
-    @property
-    def _listened(self) -> bool:
-        return self._has_events or self._echo
 
     def _send(self, plan: Plan, bound: Any, *, several: bool) -> Rows:
         cursor = None

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +15,21 @@ from sqlalchemy import Connection, Engine, event
 
 from sync_platform.ledger.database import Ledger
 from sync_platform.ledger.prepared import Prepared
+
+
+class _Lent:
+    """A connection that goes back among the idle ones."""
+
+    __slots__ = ("conn", "idle")
+
+    def __init__(self, idle: list[Connection], conn: Connection) -> None:
+        self.idle, self.conn = idle, conn
+
+    def __enter__(self) -> Connection:
+        return self.conn
+
+    def __exit__(self, *_: object) -> None:
+        self.idle.append(self.conn)
 
 
 class SimulatedLedger(Ledger):
@@ -36,14 +51,9 @@ class SimulatedLedger(Ledger):
             self.seam("commit")
         self.seam("committed")
 
-    @contextmanager
-    def _connected(self) -> Iterator[Connection]:
+    def _connected(self) -> AbstractContextManager[Connection]:
         """The connection of the transaction before: fetching one from a pool costs more than a read."""
-        conn = self.idle.pop() if self.idle else Prepared(self.engine, self._plans)
-        try:
-            yield conn
-        finally:
-            self.idle.append(conn)
+        return _Lent(self.idle, self.idle.pop() if self.idle else Prepared(self.engine, self._plans))
 
     def part(self) -> None:
         """Close all connections: the file is about to be replaced under them."""
