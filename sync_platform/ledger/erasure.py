@@ -156,7 +156,7 @@ def _naming(column: Column[Any], number: int) -> tuple[Any, Any]:
 def _filled(texts: Collection[str]) -> list[str]:
     """The texts, some of them twice: so that there are few statements, and each is built once."""
     found = sorted(texts)
-    return found + found[:1] * (-len(found) % (SOUGHT // 4))
+    return found + found[:1] * (-len(found) % (SOUGHT // 2))
 
 
 def _patterns(column: Column[Any], texts: Iterable[str]) -> dict[str, str]:
