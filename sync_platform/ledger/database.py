@@ -66,6 +66,8 @@ from sync_platform.ledger.tables import BudgetRow, CallRow, LeaseRow, LedgerMode
 T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 10.0
+# Statements that a connection to SQLite keeps prepared: a cycle asks more than the driver's 128.
+PREPARED_MAX = 512
 CONNECT_TIMEOUT_S = 10
 # Any constant will do: it names the lock under which only one process creates or migrates.
 MIGRATION_LOCK = 0x5E_1E_D6_E7
@@ -364,7 +366,7 @@ def _sqlite_engine(path: Path) -> Engine:
         hide_parameters=True,
         json_serializer=dump_json,
         json_deserializer=_load_json,
-        connect_args={"timeout": BUSY_TIMEOUT_S},
+        connect_args={"timeout": BUSY_TIMEOUT_S, "cached_statements": PREPARED_MAX},
     )
 
     @event.listens_for(engine, "connect")
