@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +17,7 @@ from sqlalchemy import JSON, Column, Connection, String, Table, Text, bindparam,
 
 from sync_platform.core.names import found_by
 from sync_platform.core.records import Entity, Json, Link, System
-from sync_platform.ledger.database import get_meta, in_chunks, insert_for, set_meta
+from sync_platform.ledger.database import dump_json, get_meta, in_chunks, insert_for, set_meta
 from sync_platform.ledger.journal import OBSERVATION, PARKED
 from sync_platform.ledger.outbox import INTENT
 from sync_platform.ledger.tables import ErasedRow, LedgerModel
@@ -105,7 +104,8 @@ def _find_by_what_is_left(conn: Connection) -> None:
     """Records that lost a mention are found by what they hold now: their spelt names may have held a part of it."""
     record = LedgerModel.metadata.tables["record"]
     of = record.c
-    rows = conn.execute(select(of.id, of.entity, of.fields).where(_names(of.fields, [GONE]))).all()
+    found = select(of.id, of.entity, of.fields).where(_names(of.fields, 1))
+    rows = conn.execute(found, _patterns(of.fields, [GONE])).all()
     for row in rows:
         named, surnamed = found_by(Entity(row.entity), row.fields or {})
         conn.execute(update(record).where(of.id == row.id).values(named=named, surnamed=surnamed))
@@ -146,11 +146,15 @@ def _readable() -> list[tuple[Table, Column[Any]]]:
 @cache
 def _naming(column: Column[Any], number: int) -> tuple[Any, Any]:
     """What counts the rows of a column that name one of so many texts, and what reads their keys and words."""
-    table = column.table
-    words = cast(column, Text)
-    named = or_(*(words.icontains(bindparam(f"b_{place}", type_=Text), escape="/") for place in range(number)))
+    table, named = column.table, _names(column, number)
     keys = list(table.primary_key.columns)
     return select(func.count()).select_from(table).where(named), select(*keys, column.label("words")).where(named)
+
+
+def _names(column: Column[Any], number: int) -> Any:
+    """Whether a column names one of so many texts, which `_patterns` gives."""
+    words = cast(column, Text)
+    return or_(*(words.icontains(bindparam(f"b_{place}", type_=Text), escape="/") for place in range(number)))
 
 
 def _filled(texts: Collection[str]) -> list[str]:
@@ -164,7 +168,7 @@ def _patterns(column: Column[Any], texts: Iterable[str]) -> dict[str, str]:
 
 
 def _spelt(column: Column[Any], text: str) -> str:
-    spelt = json.dumps(text)[1:-1] if isinstance(column.type, JSON) else text
+    spelt = dump_json(text)[1:-1] if isinstance(column.type, JSON) else text
     return spelt.replace("/", "//").replace("%", "/%").replace("_", "/_")
 
 
