@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 from sqlalchemy import Table as SaTable
 
 from sync_platform.core.records import Decision, Entity, Json, System
@@ -30,6 +30,8 @@ LATE: SaTable = LateRow.__table__  # type: ignore[attr-defined]
 VERSION: SaTable = VersionRow.__table__  # type: ignore[attr-defined]
 
 CHUNK = 400
+# Spelt out as in its index: as a parameter it would make SQLite plan the statement anew at every run.
+IS_OPEN_REVIEW = text("review.state = 'open'")
 # Statements are built once: building one, and the key under which its text is kept, costs more than running it.
 _ADD_OBSERVATION, _ADD_DECISION, _ADD_RECEIPT = insert(OBSERVATION), insert(DECISION), insert(RECEIPT)
 _LAST_DECISION = select(func.coalesce(func.max(DECISION.c.id), 0))
