@@ -232,9 +232,12 @@ def observe(system: System, entity: Entity, attributes: Mapping[str, Json]) -> d
     """Field → theirs, for the fields whose attributes are all shown; a field that is not shown is absent, not empty."""
     out: dict[str, Json] = {}
     for name, one in field_maps(system, entity).items():
-        if all(attribute in attributes for attribute in one.attributes):
-            shown = {attribute: attributes[attribute] for attribute in one.attributes}
-            out[name] = shown if len(shown) > 1 else attributes[one.attributes[0]]
+        names = one.attributes
+        if len(names) == 1:
+            if names[0] in attributes:
+                out[name] = attributes[names[0]]
+        elif all(attribute in attributes for attribute in names):
+            out[name] = {attribute: attributes[attribute] for attribute in names}
     return out
 
 

@@ -209,18 +209,20 @@ class Cell:
     @classmethod
     def load(cls, raw: Mapping[str, Json]) -> Cell:
         """The inverse of `dump`."""
-        same = raw.get("=", "")
-        shadow = raw.get("s", UNSET)
-        return cls(
-            shadow=shadow,
-            base=shadow if "b" in same else raw.get("b", UNSET),
-            held=shadow if "h" in same else raw.get("h", UNSET),
-            image=raw.get("i", UNSET),
-            seen=raw.get("n", 0),
-            apart=bool(raw.get("a", 0)),
-            span=tuple(raw["t"]) if "t" in raw else None,
-            braked=bool(raw.get("k", 0)),
-        )
+        # Read more often than anything else: by place, and the rare ones only where they are.
+        get = raw.get
+        same = get("=", "")
+        shadow = get("s", UNSET)
+        base = shadow if "b" in same else get("b", UNSET)
+        held = shadow if "h" in same else get("h", UNSET)
+        cell = cls(shadow, base, held, get("i", UNSET), get("n", 0))
+        if "a" in raw:
+            cell.apart = bool(raw["a"])
+        if "t" in raw:
+            cell.span = tuple(raw["t"])
+        if "k" in raw:
+            cell.braked = bool(raw["k"])
+        return cell
 
 
 @dataclass(slots=True)
@@ -374,9 +376,13 @@ class PlannedWrite:
     remove: Mapping[str, list[Json]] = field(default_factory=dict)
 
 
+# Made once: `json.dumps` makes an encoder at each call.
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
 def canonical_json(value: Json) -> str:
     """One spelling for equal values: sorted keys, no blanks, UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _canonical(value)
 
 
 def payload_hash(value: Json) -> str:

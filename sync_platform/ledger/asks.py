@@ -12,7 +12,7 @@ from sqlalchemy import Table as SaTable
 from sync_platform.core.answers import APART, Answer
 from sync_platform.core.records import Entity
 from sync_platform.ledger.database import ForIds, in_chunks, insert_for
-from sync_platform.ledger.journal import CHUNK, PARKED, REVIEW
+from sync_platform.ledger.journal import CHUNK, IS_OPEN_REVIEW, PARKED, REVIEW
 from sync_platform.ledger.tables import PersonActRow, ToldApartRow
 
 ACT: SaTable = PersonActRow.__table__  # type: ignore[attr-defined]
@@ -20,10 +20,10 @@ TOLD_APART: SaTable = ToldApartRow.__table__  # type: ignore[attr-defined]
 IDENTITY = ("twin", "ambiguous")
 # Statements are built once: building one, and the key under which its text is kept, costs more than running it.
 _ANSWERED = select(REVIEW.c.record_id).where(
-    REVIEW.c.state == "open", REVIEW.c.entity == bindparam("b_entity"), REVIEW.c.answer.is_not(None)
+    IS_OPEN_REVIEW, REVIEW.c.entity == bindparam("b_entity"), REVIEW.c.answer.is_not(None)
 )
 _IDENTITY_ANSWERED = select(REVIEW).where(
-    REVIEW.c.state == "open",
+    IS_OPEN_REVIEW,
     REVIEW.c.kind != "field",
     REVIEW.c.entity == bindparam("b_entity"),
     REVIEW.c.answer.is_not(None),
@@ -31,7 +31,7 @@ _IDENTITY_ANSWERED = select(REVIEW).where(
 _ANSWERS_OF = ForIds(
     REVIEW.c.record_id,
     lambda given: select(REVIEW.c.record_id, REVIEW.c.field, REVIEW.c.answer).where(
-        given, REVIEW.c.state == "open", REVIEW.c.kind == "field", REVIEW.c.answer.is_not(None)
+        given, IS_OPEN_REVIEW, REVIEW.c.kind == "field", REVIEW.c.answer.is_not(None)
     ),
 )
 _RETRIES = select(PARKED).where(

@@ -60,11 +60,14 @@ from sync_platform.errors import (
     Unavailable,
 )
 from sync_platform.ledger import migrations
+from sync_platform.ledger.prepared import Prepared, no_plans
 from sync_platform.ledger.tables import BudgetRow, CallRow, LeaseRow, LedgerModel, Meta
 
 T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 10.0
+# Statements that a connection to SQLite keeps prepared: a cycle asks more than the driver's 128.
+PREPARED_MAX = 512
 CONNECT_TIMEOUT_S = 10
 # Any constant will do: it names the lock under which only one process creates or migrates.
 MIGRATION_LOCK = 0x5E_1E_D6_E7
@@ -84,9 +87,21 @@ PACING: tuple[Table, ...] = (
 )
 
 
+# Made once: `json.dumps` makes an encoder at each call.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def dump_json(value: Any) -> str:
     """JSON as the ledger stores it: compact, letters of all scripts as they are."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _encode(value)
+
+
+_decode = json.JSONDecoder().raw_decode
+
+
+def _load_json(text: str) -> Any:
+    """What `dump_json` wrote: nothing stands before or after it."""
+    return _decode(text)[0]
 
 
 def in_chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -188,6 +203,7 @@ class Ledger:
         self.engine = engine
         self.pacing_engine = pacing_engine
         self.postgres = engine.dialect.name == "postgresql"
+        self._plans, self._pacing_plans = no_plans(), no_plans()
         # Asked at both ends of each write transaction; raises where another process may be at work by now.
         self.check_owner: Callable[[], None] = lambda: None
 
@@ -206,7 +222,7 @@ class Ledger:
             pacing = parsed.update_query_dict({"options": options})
             ledger = cls(_postgres_engine(parsed), _postgres_engine(pacing))
         try:
-            with _guard():
+            with _Guard():
                 ledger._ready(migrate=migrate)
         except BaseException:
             ledger.close()
@@ -221,7 +237,7 @@ class Ledger:
         Raises `Unavailable` when the ledger stays busy, `LedgerUnreachable`, `SyncError` for a refused statement, and
         whatever `check_owner` raises.
         """
-        with _guard(), self._connected() as conn, conn.begin():
+        with _Guard(), self._connected() as conn, conn.begin():
             self.check_owner()
             yield conn
             self.check_owner()
@@ -229,7 +245,7 @@ class Ledger:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One read transaction; on SQLite it sees one moment and waits for nobody."""
-        with _guard(), self._connected() as conn:
+        with _Guard(), self._connected() as conn:
             conn.info[READS] = True
             with conn.begin():
                 yield conn
@@ -237,20 +253,20 @@ class Ledger:
     @contextmanager
     def pacing(self) -> Iterator[Connection]:
         """One short write transaction in the pacing store (budgets, calls, leases)."""
-        with _guard(), self.pacing_engine.begin() as conn:
+        with _Guard(), Prepared(self.pacing_engine, self._pacing_plans) as conn, conn.begin():
             yield conn
 
     @contextmanager
     def pacing_read(self) -> Iterator[Connection]:
         """One read in the pacing store."""
-        with _guard(), self.pacing_engine.connect() as conn:
+        with _Guard(), Prepared(self.pacing_engine, self._pacing_plans) as conn:
             conn.info[READS] = True
             with conn.begin():
                 yield conn
 
     def _connected(self) -> AbstractContextManager[Connection]:
         """A connection for one transaction."""
-        return self.engine.connect()
+        return Prepared(self.engine, self._plans)
 
     def now(self, conn: Connection) -> datetime:
         """The time that all processes on this ledger share: PostgreSQL's own clock, or this host's."""
@@ -349,7 +365,8 @@ def _sqlite_engine(path: Path) -> Engine:
         URL.create("sqlite+ledger", database=str(path)),
         hide_parameters=True,
         json_serializer=dump_json,
-        connect_args={"timeout": BUSY_TIMEOUT_S},
+        json_deserializer=_load_json,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "cached_statements": PREPARED_MAX},
     )
 
     @event.listens_for(engine, "connect")
@@ -432,14 +449,19 @@ def _prepare_pacing(conn: Connection) -> None:
     conn.execute(text(f"PRAGMA user_version={wanted}"))
 
 
-@contextmanager
-def _guard() -> Iterator[None]:
-    try:
-        yield
-    except sa_exc.DBAPIError as error:
-        raise _translated(error) from None
-    except sa_exc.TimeoutError:
-        raise Unavailable("All connections to the ledger are in use.", wait_s=1.0, code="pool") from None
+class _Guard:
+    """Gives the driver's errors as ours; a generator would cost as much as a small statement."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sa_exc.DBAPIError):
+            raise _translated(error) from None
+        if isinstance(error, sa_exc.TimeoutError):
+            raise Unavailable("All connections to the ledger are in use.", wait_s=1.0, code="pool") from None
 
 
 def _translated(error: sa_exc.DBAPIError) -> SyncError:

@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import JSON, Column, Connection, String, Table, Text, cast, delete, func, or_, select, update
+from sqlalchemy import JSON, Column, Connection, String, Table, Text, bindparam, cast, delete, func, or_, select, update
 
 from sync_platform.core.names import found_by
 from sync_platform.core.records import Entity, Json, Link, System
-from sync_platform.ledger.database import get_meta, in_chunks, insert_for, set_meta
+from sync_platform.ledger.database import dump_json, get_meta, in_chunks, insert_for, set_meta
 from sync_platform.ledger.journal import OBSERVATION, PARKED
 from sync_platform.ledger.outbox import INTENT
 from sync_platform.ledger.tables import ErasedRow, LedgerModel
 
 ERASED: Table = ErasedRow.__table__  # type: ignore[attr-defined]
+_HASHES = select(ERASED.c.hash)
 CHUNK = 400
+# Texts that are looked for at once.
+SOUGHT = 20
 CHECK = "erasure_key_check"
 GONE = "[erased]"
 # Whole rows of these speak of one delivery or one call: a mention takes the row.
@@ -51,7 +54,7 @@ def keep_out(conn: Connection, key: str, hashes: Iterable[str], at: datetime) ->
 
 def kept_out(conn: Connection) -> frozenset[str]:
     """Every hash."""
-    return frozenset(conn.execute(select(ERASED.c.hash)).scalars())
+    return frozenset(conn.execute(_HASHES).scalars())
 
 
 def same_key(conn: Connection, key: str) -> bool:
@@ -101,7 +104,8 @@ def _find_by_what_is_left(conn: Connection) -> None:
     """Records that lost a mention are found by what they hold now: their spelt names may have held a part of it."""
     record = LedgerModel.metadata.tables["record"]
     of = record.c
-    rows = conn.execute(select(of.id, of.entity, of.fields).where(_names(of.fields, [GONE]))).all()
+    found = select(of.id, of.entity, of.fields).where(_names(of.fields, 1))
+    rows = conn.execute(found, _patterns(of.fields, [GONE])).all()
     for row in rows:
         named, surnamed = found_by(Entity(row.entity), row.fields or {})
         conn.execute(update(record).where(of.id == row.id).values(named=named, surnamed=surnamed))
@@ -110,9 +114,9 @@ def _find_by_what_is_left(conn: Connection) -> None:
 def mentions(conn: Connection, texts: Collection[str]) -> int:
     """Rows anywhere in the ledger that name the person; 0 after a purge is its proof."""
     return sum(
-        conn.execute(select(func.count()).select_from(table).where(_names(column, chunk))).scalar_one()
-        for table, column in _readable()
-        for chunk in in_chunks(sorted(texts), 20)
+        conn.execute(_naming(column, len(chunk))[0], _patterns(column, chunk)).scalar_one()
+        for _, column in _readable()
+        for chunk in in_chunks(_filled(texts), SOUGHT)
     )
 
 
@@ -128,6 +132,7 @@ def _delete(
         _add(counts, table, conn.execute(delete(table).where(column.in_(chunk))).rowcount)
 
 
+@cache
 def _readable() -> list[tuple[Table, Column[Any]]]:
     """Every column that may hold words."""
     return [
@@ -138,20 +143,41 @@ def _readable() -> list[tuple[Table, Column[Any]]]:
     ]
 
 
-def _names(column: Column[Any], texts: Iterable[str]) -> Any:
-    return or_(*(cast(column, Text).icontains(_spelt(column, text), autoescape=True) for text in texts))
+@cache
+def _naming(column: Column[Any], number: int) -> tuple[Any, Any]:
+    """What counts the rows of a column that name one of so many texts, and what reads their keys and words."""
+    table, named = column.table, _names(column, number)
+    keys = list(table.primary_key.columns)
+    return select(func.count()).select_from(table).where(named), select(*keys, column.label("words")).where(named)
+
+
+def _names(column: Column[Any], number: int) -> Any:
+    """Whether a column names one of so many texts, which `_patterns` gives."""
+    words = cast(column, Text)
+    return or_(*(words.icontains(bindparam(f"b_{place}", type_=Text), escape="/") for place in range(number)))
+
+
+def _filled(texts: Collection[str]) -> list[str]:
+    """The texts, some of them twice: so that there are few statements, and each is built once."""
+    found = sorted(texts)
+    return found + found[:1] * (-len(found) % (SOUGHT // 2))
+
+
+def _patterns(column: Column[Any], texts: Iterable[str]) -> dict[str, str]:
+    return {f"b_{place}": _spelt(column, text) for place, text in enumerate(texts)}
 
 
 def _spelt(column: Column[Any], text: str) -> str:
-    return json.dumps(text)[1:-1] if isinstance(column.type, JSON) else text
+    spelt = dump_json(text)[1:-1] if isinstance(column.type, JSON) else text
+    return spelt.replace("/", "//").replace("%", "/%").replace("_", "/_")
 
 
 def _scrub(conn: Connection, texts: Collection[str]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for table, column in _readable():
         keys = list(table.primary_key.columns)
-        for chunk in in_chunks(sorted(texts), 20):
-            for row in conn.execute(select(*keys, column.label("words")).where(_names(column, chunk))).all():
+        for chunk in in_chunks(_filled(texts), SOUGHT):
+            for row in conn.execute(_naming(column, len(chunk))[1], _patterns(column, chunk)).all():
                 here = [one == value for one, value in zip(keys, row, strict=False)]
                 if table.name in WHOLE_ROWS:
                     conn.execute(delete(table).where(*here))

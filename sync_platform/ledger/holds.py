@@ -42,6 +42,12 @@ _ADD_PASSED = upsert(
         set_={"count": PASSED.c["count"] + new.excluded["count"]},
     ),
 )
+_CLOSED = select(HOLD.c.id).where(HOLD.c.state.in_((APPROVED, DROPPED)), HOLD.c.carried_at.is_(None))
+_FORGET_PASSED = delete(PASSED).where(PASSED.c.minute < bindparam("b_minute"))
+_COUNT_HELD = select(func.count()).select_from(ITEM).where(ITEM.c.hold_id == bindparam("b_hold"), ITEM.c.state == HELD)
+_ONE_OPEN = update(HOLD).where(HOLD.c.id == bindparam("b_hold"), HOLD.c.state == "open")
+_REMOVE = ForIds(ITEM.c.id, lambda given: delete(ITEM).where(given))
+_ADD_ITEM = insert(ITEM)
 _OPEN = select(HOLD).where(HOLD.c.state == "open")
 _OPEN_OF = _OPEN.where(HOLD.c.entity == bindparam("b_entity"))
 _OPEN_AT = _OPEN.where(HOLD.c.stage == bindparam("b_stage"), HOLD.c.entity == bindparam("b_entity"))
@@ -118,12 +124,11 @@ def open_hold(conn: Connection, key: Key, known: int, at: datetime) -> int:
 def recount(conn: Connection, hold_ids: Iterable[int], at: datetime) -> None:
     """The count of open holds follows their items; one with nothing left ends by itself."""
     for hold_id in sorted(set(hold_ids)):
-        of = select(func.count()).select_from(ITEM).where(ITEM.c.hold_id == hold_id, ITEM.c.state == HELD)
-        count = int(conn.execute(of).scalar_one())
+        count = int(conn.execute(_COUNT_HELD, {"b_hold": hold_id}).scalar_one())
         values: dict[str, Any] = {"count": count}
         if not count:
             values |= {"state": "emptied", "closed_at": at, "carried_at": at}
-        conn.execute(update(HOLD).where(HOLD.c.id == hold_id, HOLD.c.state == "open").values(values))
+        conn.execute(_ONE_OPEN, {"b_hold": hold_id, **values})
 
 
 def close_hold(conn: Connection, hold_id: int, state: str, at: datetime) -> int:
@@ -140,8 +145,7 @@ def close_hold(conn: Connection, hold_id: int, state: str, at: datetime) -> int:
 
 def closed_holds(conn: Connection) -> list[int]:
     """Holds that a person closed and no cycle has looked at since."""
-    rows = conn.execute(select(HOLD.c.id).where(HOLD.c.state.in_((APPROVED, DROPPED)), HOLD.c.carried_at.is_(None)))
-    return [row.id for row in rows]
+    return [row.id for row in conn.execute(_CLOSED)]
 
 
 def carried(conn: Connection, hold_id: int, at: datetime) -> list[str]:
@@ -190,13 +194,13 @@ def keep(conn: Connection, items: Iterable[Item], at: datetime) -> None:
         for item in items
     ]
     if rows:
-        conn.execute(insert(ITEM), rows)
+        conn.execute(_ADD_ITEM, rows)
 
 
 def remove(conn: Connection, ids: Iterable[int]) -> None:
     """Items about which nothing is owed any more, or that are replaced."""
     for chunk in in_chunks(sorted(set(ids)), CHUNK):
-        conn.execute(delete(ITEM).where(ITEM.c.id.in_(chunk)))
+        _REMOVE(conn, chunk)
 
 
 # --- the window -------------------------------------------------------------------------------------------------
@@ -224,4 +228,4 @@ def add_passed(conn: Connection, counts: Mapping[Key, int], at: datetime) -> Non
 
 def forget_passed(conn: Connection, before: datetime) -> None:
     """Drop slots that no window reaches back to."""
-    conn.execute(delete(PASSED).where(PASSED.c.minute < minute_of(before)))
+    conn.execute(_FORGET_PASSED, {"b_minute": minute_of(before)})

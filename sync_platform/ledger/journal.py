@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 from sqlalchemy import Table as SaTable
 
 from sync_platform.core.records import Decision, Entity, Json, Record, System
@@ -30,6 +30,8 @@ LATE: SaTable = LateRow.__table__  # type: ignore[attr-defined]
 VERSION: SaTable = VersionRow.__table__  # type: ignore[attr-defined]
 
 CHUNK = 400
+# Spelt out as in its index: as a parameter it would make SQLite plan the statement anew at every run.
+IS_OPEN_REVIEW = text("review.state = 'open'")
 # Statements are built once: building one, and the key under which its text is kept, costs more than running it.
 _ADD_OBSERVATION, _ADD_DECISION, _ADD_RECEIPT = insert(OBSERVATION), insert(DECISION), insert(RECEIPT)
 _LAST_DECISION = select(func.coalesce(func.max(DECISION.c.id), 0))
@@ -38,6 +40,17 @@ _PARKED_OF = ForIds(
     lambda given: select(PARKED.c.record_id, PARKED.c.system, PARKED.c.field, PARKED.c.hash).where(
         given, PARKED.c.lifted_at.is_(None)
     ),
+)
+_LIFT = (
+    update(PARKED)
+    .where(
+        PARKED.c.record_id == bindparam("b_record"),
+        PARKED.c.system == bindparam("b_system"),
+        PARKED.c.field == bindparam("b_field"),
+        PARKED.c.hash.not_in(bindparam("b_standing", expanding=True)),
+        PARKED.c.lifted_at.is_(None),
+    )
+    .values(lifted_at=bindparam("b_at"))
 )
 _LIFT_ROWS = ForIds(
     PARKED.c.external_id,
@@ -137,17 +150,8 @@ def parked_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, dict[tup
 
 def lift(conn: Connection, record_id: str, system: System, field: str, standing: Collection[str], at: datetime) -> None:
     """The marks of a field whose payload is none of `standing` are history: the value moved on."""
-    conn.execute(
-        update(PARKED)
-        .where(
-            PARKED.c.record_id == record_id,
-            PARKED.c.system == system,
-            PARKED.c.field == field,
-            PARKED.c.hash.not_in(sorted(standing)),
-            PARKED.c.lifted_at.is_(None),
-        )
-        .values(lifted_at=at)
-    )
+    asked = {"b_record": record_id, "b_system": system, "b_field": field, "b_standing": sorted(standing), "b_at": at}
+    conn.execute(_LIFT, asked)
 
 
 def lift_rows(conn: Connection, system: System, entity: Entity, external_ids: Sequence[str], at: datetime) -> None:

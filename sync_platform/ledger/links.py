@@ -32,6 +32,8 @@ IS_DIRTY = text("record.dirty")
 IS_AGAIN = text("link.again")
 IS_OWED = text("link.detail > 0")
 IS_ACTIVE = text("link.state = 'active'")
+# As a parameter beside an index on one state it would make SQLite plan the statement anew at every run.
+IS_BARRED = text("link.state = 'barred'")
 
 
 # Statements are built once: building one, and the key under which its text is kept, costs more than running it.
@@ -70,9 +72,7 @@ _ONE_LINK = update(LINK).where(LINK.c.id == bindparam("b_id"))
 _PLACE_LINK = _ONE_LINK.values(record_id=bindparam("b_record"))
 _SAVE_JUDGED = _ONE_LINK.values(cells=bindparam("b_cells"), awaits=bindparam("b_awaits"))
 _SAVE_GONE = _ONE_LINK.values(gone=bindparam("b_gone"))
-_TO_FOLLOW = (
-    select(LINK).where(IS_AGAIN, LINK.c.entity == _B_ENTITY, LINK.c.state == str(LinkState.BARRED)).order_by(LINK.c.id)
-)
+_TO_FOLLOW = select(LINK).where(IS_AGAIN, LINK.c.entity == _B_ENTITY, IS_BARRED).order_by(LINK.c.id)
 _ASK_AGAIN = ForIds(LINK.c.id, lambda given: update(LINK).where(given).values(again=True))
 _OWE_DETAIL = ForIds(
     LINK.c.external_id,
@@ -128,6 +128,9 @@ _DROP_KEY = delete(KEY).where(
 )
 _ACTIVE_SYSTEMS = ForIds(
     LINK.c.record_id, lambda given: select(LINK.c.record_id, LINK.c.system).where(given, IS_ACTIVE)
+)
+_COUNT_ACTIVE = (
+    select(func.count()).select_from(LINK).where(LINK.c.system == _B_SYSTEM, LINK.c.entity == _B_ENTITY, IS_ACTIVE)
 )
 _REFERENCES = select(LINK.c.system, LINK.c.external_id, LINK.c.record_id, LINK.c.state)
 _IDS_OF_RECORDS = ForIds(LINK.c.record_id, lambda given: _REFERENCES.where(given, LINK.c.entity == _B_ENTITY))
@@ -364,8 +367,7 @@ def count_details(conn: Connection, system: System, entity: Entity) -> int:
 
 def count_active(conn: Connection, system: System, entity: Entity) -> int:
     """Objects that are there, as far as we know."""
-    of = select(func.count()).select_from(LINK).where(LINK.c.system == system, LINK.c.entity == entity, IS_ACTIVE)
-    return int(conn.execute(of).scalar_one())
+    return int(conn.execute(_COUNT_ACTIVE, {"b_system": system, "b_entity": entity}).scalar_one())
 
 
 def read_again(conn: Connection, system: System, entity: Entity, limit: int) -> list[str]:

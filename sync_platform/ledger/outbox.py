@@ -72,6 +72,7 @@ _DUE_BY_LANE = tuple(
 )
 _DUE_OF_CHOSEN = tuple(due.where(INTENT.c.record_id.in_(_IDS)) for due in _DUE_BY_LANE)
 _UNSETTLED = select(INTENT).where(IS_UNSETTLED)
+_UNSETTLED_AT = _UNSETTLED.where(INTENT.c.system == _B_SYSTEM, INTENT.c.entity == _B_ENTITY)
 _UNSETTLED_OF = ForIds(
     INTENT.c.record_id, lambda given: select(INTENT.c.record_id, INTENT.c.system).where(given, IS_UNSETTLED)
 )
@@ -220,13 +221,13 @@ def planned(
 
 def unsettled(conn: Connection, system: System | None = None, entity: Entity | None = None) -> list[Intent]:
     """Sent or unknown intents, oldest first."""
-    found = _UNSETTLED
-    if system is not None:
-        found = found.where(INTENT.c.system == system)
-    if entity is not None:
-        found = found.where(INTENT.c.entity == entity)
+    if system is not None and entity is not None:
+        rows = conn.execute(_UNSETTLED_AT, {"b_system": system, "b_entity": entity})
+    else:
+        found = _UNSETTLED if system is None else _UNSETTLED.where(INTENT.c.system == system)
+        rows = conn.execute(found if entity is None else found.where(INTENT.c.entity == entity))
     # Ordered here: asked for the order of ids, SQLite walks over all that ever was.
-    return sorted((_intent(row) for row in conn.execute(found)), key=lambda one: one.id)
+    return sorted((_intent(row) for row in rows), key=lambda one: one.id)
 
 
 def unsettled_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, set[System]]:

@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import BindParameter, ColumnElement, Connection, FromClause, TextClause, bindparam, or_, select
 from sqlalchemy import exists as sa_exists
 
-from sync_platform.core.records import Entity, LinkState, System
+from sync_platform.core.records import Entity, System
 from sync_platform.ledger.holds import ITEM
-from sync_platform.ledger.journal import LATE, PARKED, REVIEW
-from sync_platform.ledger.links import IS_ACTIVE, IS_AGAIN, IS_DIRTY, IS_OWED, LINK, RECORD
+from sync_platform.ledger.journal import IS_OPEN_REVIEW, LATE, PARKED, REVIEW
+from sync_platform.ledger.links import IS_ACTIVE, IS_AGAIN, IS_BARRED, IS_DIRTY, IS_OWED, LINK, RECORD
 from sync_platform.ledger.outbox import INTENT, IS_OPEN, IS_PLANNED, IS_UNSETTLED
 
 
@@ -59,7 +59,7 @@ def _any(of: FromClause, *where: ColumnElement[bool] | TextClause) -> ColumnElem
 _ENTITY: BindParameter[Any] = bindparam("entity")
 _SYSTEM: BindParameter[Any] = bindparam("system")
 _JUDGE = (
-    _any(LINK, IS_AGAIN, LINK.c.entity == _ENTITY, LINK.c.state == str(LinkState.BARRED)).label("merges"),
+    _any(LINK, IS_AGAIN, LINK.c.entity == _ENTITY, IS_BARRED).label("merges"),
     _any(
         LINK,
         LINK.c.record_id.is_(None),
@@ -87,7 +87,7 @@ _READS = select(
 _RECORD: BindParameter[Any] = bindparam("record")
 _MARKS = select(
     _any(PARKED, PARKED.c.record_id == _RECORD, PARKED.c.lifted_at.is_(None)),
-    _any(REVIEW, REVIEW.c.record_id == _RECORD, REVIEW.c.state == "open", REVIEW.c.answer.is_not(None)),
+    _any(REVIEW, REVIEW.c.record_id == _RECORD, IS_OPEN_REVIEW, REVIEW.c.answer.is_not(None)),
     _any(ITEM, ITEM.c.record_id == _RECORD),
     _any(LATE, LATE.c.link_id.in_(select(LINK.c.id).where(LINK.c.record_id == _RECORD))),
 )

@@ -12,15 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from sqlalchemy import Connection, insert, select
 
-from sync_platform.core.policy import Policy, parse
+from sync_platform.core.policy import Policy
 from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, Json, System
 from sync_platform.errors import BadInput, NotFound, Rejected
 from sync_platform.ledger import asks, holds, journal
 from sync_platform.ledger.database import get_meta
-from sync_platform.simulation import people
+from sync_platform.simulation import people, policies
 from sync_platform.simulation.truth import standing
 from sync_platform.sync import brake, desk, plans, relink, undo
 from sync_platform.sync.hub import LOADED, Hub
@@ -168,19 +167,14 @@ def rule(world: World, entity: str, name: str, word: str, empty: str, writers: S
     """From the next run on another policy holds for one field."""
     if not world.acts.playing:
         return
-    kind = Entity(entity)
-    text = yaml.safe_load(world.policy.text)
+    text = policies.read(world.policy)
     said: dict[str, Any] = {"writers": list(writers), "rules": RULES[word], "empty": empty}
     for one in said["rules"]:
         for order in one.values() if isinstance(one, dict) else ():
             if isinstance(order, list) and not set(order) <= set(writers):
                 said["writers"] = [str(system) for system in SYSTEMS]
     text[entity]["fields"][name] = said
-    fresh = parse(yaml.safe_dump(text, sort_keys=False), "policy.yaml")
-    now = world.policy.entities[kind]
-    fields = {**now.fields, name: fresh.entities[kind].fields[name]}
-    entities = {**world.policy.entities, kind: replace(now, fields=fields)}
-    world.policy = replace(world.policy, entities=entities, hash=fresh.hash, text=fresh.text)
+    world.policy = policies.ruled(world.policy, text, Entity(entity), name)
     if word == "review":
         world.acts.reviewable.add(name)
     world.events["policy_change"] += 1

@@ -1,4 +1,4 @@
-"""The real ledger for one world after the other: opened once, emptied by copying, with seams for a death."""
+"""The real ledger for one world after the other: opened once, emptied for each, with seams for a death."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +14,22 @@ from typing import Any, cast
 from sqlalchemy import Connection, Engine, event
 
 from sync_platform.ledger.database import Ledger
+from sync_platform.ledger.prepared import Prepared
+
+
+class _Lent:
+    """A connection that goes back among the idle ones."""
+
+    __slots__ = ("conn", "idle")
+
+    def __init__(self, idle: list[Connection], conn: Connection) -> None:
+        self.idle, self.conn = idle, conn
+
+    def __enter__(self) -> Connection:
+        return self.conn
+
+    def __exit__(self, *_: object) -> None:
+        self.idle.append(self.conn)
 
 
 class SimulatedLedger(Ledger):
@@ -35,14 +51,9 @@ class SimulatedLedger(Ledger):
             self.seam("commit")
         self.seam("committed")
 
-    @contextmanager
-    def _connected(self) -> Iterator[Connection]:
+    def _connected(self) -> AbstractContextManager[Connection]:
         """The connection of the transaction before: fetching one from a pool costs more than a read."""
-        conn = self.idle.pop() if self.idle else self.engine.connect()
-        try:
-            yield conn
-        finally:
-            self.idle.append(conn)
+        return _Lent(self.idle, self.idle.pop() if self.idle else Prepared(self.engine, self._plans))
 
     def part(self) -> None:
         """Close all connections: the file is about to be replaced under them."""
@@ -66,13 +77,18 @@ class Shelf:
         self.ledger.part()
         event.listen(self.ledger.engine, "connect", _careless)
         self.raw = sqlite3.connect(self.path)
-        self.empty = sqlite3.connect(":memory:")
-        self.raw.backup(self.empty)
+        _careless(self.raw, None)
+        tables = self.raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        self.first = {name: self.raw.execute(f'SELECT * FROM "{name}"').fetchall() for (name,) in tables}  # noqa: S608
 
     def fresh(self) -> SimulatedLedger:
-        """The ledger as it was created."""
-        self.ledger.part()
-        self.empty.backup(self.raw)
+        """The ledger as it was created; emptied, not replaced, so that what was prepared for it stays so."""
+        with self.raw:
+            for name, rows in self.first.items():
+                self.raw.execute(f'DELETE FROM "{name}"')  # noqa: S608  # a table of ours
+                for row in rows:
+                    places = ",".join("?" * len(row))
+                    self.raw.execute(f'INSERT INTO "{name}" VALUES ({places})', row)  # noqa: S608  # same
         return self.ledger
 
     def copy(self, other: Shelf) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Protocol
 
 from sync_platform.connectors.protocol import (
@@ -224,16 +225,7 @@ class SimulatedSystem:
 
     def feeds(self) -> tuple[Feed, ...]:
         """Changes and a list for each entity."""
-        names = [(THINGS[self.system, entity], entity) for entity in ENTITIES]
-        kinds: tuple[tuple[str, str, bool], ...] = (("changes", "ascending", False), ("list", "list", True))
-        if self.system is System.HUBSPOT:
-            # What was archived is in no feed of changes: it has a listing of its own.
-            kinds += (("archived", "removed", False),)
-        return tuple(
-            Feed(f"{thing}.{name}", entity, kind, first_load=first)
-            for thing, entity in names
-            for name, kind, first in kinds
-        )
+        return _feeds(self.system)
 
     def start(self, feed: Feed, cursor: Cursor | None, *, now: datetime) -> Cursor:  # noqa: ARG002  # the protocol's
         """A new walk, or the one under way."""
@@ -521,3 +513,17 @@ class SimulatedSystem:
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+@cache
+def _feeds(system: System) -> tuple[Feed, ...]:
+    names = [(THINGS[system, entity], entity) for entity in ENTITIES]
+    kinds: tuple[tuple[str, str, bool], ...] = (("changes", "ascending", False), ("list", "list", True))
+    if system is System.HUBSPOT:
+        # What was archived is in no feed of changes: it has a listing of its own.
+        kinds += (("archived", "removed", False),)
+    return tuple(
+        Feed(f"{thing}.{name}", entity, kind, first_load=first)
+        for thing, entity in names
+        for name, kind, first in kinds
+    )

@@ -46,6 +46,11 @@ from sync_platform.sync.hub import Hub
 
 BLANKED, DELETED = "blanked", "deleted"
 SCAN_BATCH = 300
+_ROWS_OF = (
+    select(links.LINK.c.system, func.count())
+    .where(links.LINK.c.entity == bindparam("b_entity"), links.IS_ACTIVE, links.LINK.c.record_id.is_not(None))
+    .group_by(links.LINK.c.system)
+)
 
 
 # --- counting ---------------------------------------------------------------------------------------------------
@@ -56,7 +61,7 @@ def watch(hub: Hub, conn: Connection, stage: str, entity: Entity, pending: Mappi
     since = hub.now() - timedelta(seconds=hub.policy.entities[entity].brake.window_s)
     passed = holds.passed_since(conn, stage, entity, since)
     held = holds.open_holds(conn, stage, entity)
-    known = {row[0]: int(row[1]) for row in conn.execute(_rows_of(entity))}
+    known = {row[0]: int(row[1]) for row in conn.execute(_ROWS_OF, {"b_entity": entity})}
     over: list[Key] = []
     for key, count in sorted(pending.items()):
         # What is deleted does not stand among the rows any more.
@@ -65,15 +70,6 @@ def watch(hub: Hub, conn: Connection, stage: str, entity: Entity, pending: Mappi
             holds.open_hold(conn, key, rows, hub.now())
             over.append(key)
     return over
-
-
-def _rows_of(entity: Entity) -> Any:
-    link = links.LINK
-    return (
-        select(link.c.system, func.count())
-        .where(link.c.entity == entity, link.c.state == "active", link.c.record_id.is_not(None))
-        .group_by(link.c.system)
-    )
 
 
 def _most(hub: Hub, conn: Connection, stage: str, entity: Entity) -> int:

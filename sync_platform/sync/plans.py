@@ -27,6 +27,11 @@ from sync_platform.settings import Settings
 from sync_platform.sync.hub import Hub
 
 PLAN = PlanRow.__table__  # type: ignore[attr-defined]
+_APPROVED = (
+    select(PLAN.c.id)
+    .where(PLAN.c.state == holds.APPROVED, PLAN.c.carried_at.is_(None))
+    .order_by(PLAN.c.closed_at, PLAN.c.id)
+)
 ITEMS_SHOWN = 1000
 # The verb of an item that moves a link in the ledger: no call, and nothing written anywhere.
 LINKS = "link"
@@ -246,8 +251,7 @@ def switch(conn: Connection, verb: str, *, who: str, why: str | None, at: dateti
 
 def approved(conn: Connection) -> list[str]:
     """Plans that a person approved and no cycle has carried out yet, oldest word first."""
-    found = select(PLAN.c.id).where(PLAN.c.state == holds.APPROVED, PLAN.c.carried_at.is_(None))
-    return [row.id for row in conn.execute(found.order_by(PLAN.c.closed_at, PLAN.c.id))]
+    return [row.id for row in conn.execute(_APPROVED)]
 
 
 def carry_out(hub: Hub) -> int:

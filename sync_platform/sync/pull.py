@@ -46,7 +46,9 @@ class Place:
 
 Places = Mapping[str, Place]
 NOWHERE = Place()
-_CURSORS = select(CURSOR).where(CURSOR.c.system == bindparam("system"))
+_CURSORS = select(CURSOR.c.feed, CURSOR.c.watermark, CURSOR.c.walk, CURSOR.c.walk_started_at, CURSOR.c.listed_at).where(
+    CURSOR.c.system == bindparam("system")
+)
 
 
 def pull(hub: Hub, system: System, entity: Entity, judge: Judge, *, full: bool = False) -> Step:
