@@ -251,6 +251,7 @@ class World:
                 self._pull(hub, system, entity, full=full)
         for entity in ENTITIES:
             operators.take_up(self, hub)
+            endings.carry_on(hub, entity)
             reconcile.reconcile(hub, entity)
         for entity in ENTITIES:
             for system in SYSTEMS:
@@ -271,6 +272,7 @@ class World:
             steps[kind](self, *rest)
         else:
             getattr(self, f"on_{kind}")(*rest)
+        endings.notice(self)
         invariants_endings.after_step(self)
         for side in self.systems.values():
             side.land_late()
@@ -318,6 +320,7 @@ class World:
             hub = self.hub()
             if operators.goes_on(self, hub):
                 operators.take_up(self, hub)
+                endings.carry_on(hub, Entity(entity))
                 reconcile.reconcile(hub, Entity(entity))
 
         self.engine(work)
@@ -408,10 +411,11 @@ class World:
             self.now_at += timedelta(seconds=ROUND_S)
             for side in self.systems.values():
                 side.land_late()
-            for whose in list(self.ends.wanted):
+            for whose in set(self.ends.wanted) - set(self.ends.promised):
                 endings.forget_now(self, whose)
             # What was archived is listed only once an hour, and in full reads.
             self.engine(self._full_cycle if not turn and self.ends.all else self._cycle)
+            endings.notice(self)
             invariants_endings.after_step(self)
             if self.violations:
                 return

@@ -43,13 +43,14 @@ def take_evidence(hub: Hub, link: Link, row: Row, taken: Taken, now: datetime) -
         if not merged or (link.gone or {}).get("kind") != "missing":
             return None
     if link.unsettled:
-        link.again = True
+        # What lists hide is not owed of what nobody can read now; the next answer shows all of it.
+        link.detail, link.again = 0, True
         taken.again += 1
         taken.open.add(link.external_id)
         return observation(hub, row, {}, now, taken=False)
     gone = {"kind": evidence.kind, "at": now.isoformat(), "run": hub.run}
     if evidence.kind == "missing" and (not link.gone or link.gone.get("run") == hub.run):
-        link.gone, link.again = link.gone or gone, True
+        link.gone, link.detail, link.again = link.gone or gone, 0, True
         taken.again += 1
         return {}
     link.state = LinkState.BARRED if merged else LinkState.GONE

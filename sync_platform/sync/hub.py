@@ -88,6 +88,14 @@ class Step:
         if len(self.rows) < ROWS_MAX:
             self.rows.append(facts)
 
+    def then(self, later: Step) -> Step:
+        """What came after under the same name, with the counts and the trouble of this."""
+        for name, by in self.counts.items():
+            later.count(name, by)
+        later.trouble = [*self.trouble, *later.trouble]
+        later.complete = later.complete and self.complete
+        return later
+
 
 ROWS_MAX = 50
 WINDOWS_MAX = 10_000

@@ -379,11 +379,19 @@ def take(
     """
     taken = Taken()
     if hub.keep_out is not None:
-        rows = hub.keep_out.let_in(rows, hub.lexicon)
+        let_in = hub.keep_out.let_in(conn, rows, hub.lexicon, hub.now())
+        _not_read_again(conn, system, [row for row in rows if row not in let_in] if len(let_in) < len(rows) else ())
+        rows = let_in
     for entity in dict.fromkeys(row.entity for row in rows):
         for wave in _waves([row for row in rows if row.entity is entity]):
             _take(hub, conn, system, entity, wave, judge, taken, begun, fresh_list)
     return taken
+
+
+def _not_read_again(conn: Connection, system: System, kept_out: Sequence[Row]) -> None:
+    """Nothing is stored of who stays out, so a read by id that was owed will never show anything: it is not owed."""
+    for entity in dict.fromkeys(row.entity for row in kept_out):
+        links.owe_nothing(conn, system, entity, [row.external_id for row in kept_out if row.entity is entity])
 
 
 def _waves(rows: Sequence[Row]) -> list[list[Row]]:

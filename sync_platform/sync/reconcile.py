@@ -325,6 +325,10 @@ def _judge(
         if any(d.claims[0].link_id == link_id for d in recognised):
             journal.use_late(conn, late_id, name)
     _store(hub, conn, records, active, batch, step)
+    now = {str(record.id) for record in records if record.tombstone}
+    if entity is Entity.CUSTOMER and (turned := now ^ ended):
+        # Who lives on after all is found again at once by what tells people apart; who ended is not.
+        _refresh_keys(hub, conn, {one: active[one] for one in sorted(turned)}, now)
     gate.store(conn)
 
 

@@ -129,3 +129,66 @@ def test_a_fault_about_ends_is_noticed_by_a_story_that_is_clean_without_it(name)
         assert stage.play(STORIES[name]).violations == []
         found = stage.play(STORIES[name], plant=name).violations
     assert {one.invariant for one in found} & set(PLANTS[name].breaks), found
+
+
+def test_a_delete_of_forget_that_was_lost_is_sent_again_by_itself():
+    script = [
+        ["person", 1, ["erp", "hubspot"], ["hubspot"]],
+        ["person", 2, ["hubspot", "erp", "gorgias"], ["hubspot"]],
+        ["fault", "lost_never", 2],
+        ["forget", 349],
+        ["quiet"],
+    ]
+    found = play(script, seed=80)
+    assert found.violations == []
+    assert found.events["forgotten"] == 1
+
+
+def test_a_ticket_of_somebody_who_came_back_after_an_erasure_stays_out_with_them():
+    script = [
+        ["person", 1, ["gorgias", "hubspot", "erp"], []],
+        ["person", 141, ["gorgias", "hubspot"], []],
+        ["forget", 567],
+        ["return", 291, "hubspot"],
+        ["person", 162, ["hubspot", "gorgias"], []],
+        ["ticket", "hubspot", 220, 1118],
+        ["quiet"],
+    ]
+    assert play(script, seed=1007).violations == []
+
+
+def test_a_create_that_lands_after_an_erasure_is_waited_for():
+    script = [
+        ["person", 1, ["gorgias", "erp", "hubspot"], []],
+        ["person", 2, ["hubspot"], []],
+        ["person", 3, ["gorgias"], []],
+        ["quiet"],
+        ["delete", "hubspot", "customer", 407],
+        ["delete", "hubspot", "customer", 2],
+        ["fault", "lost_late", 0],
+        ["ticket", "hubspot", 0, 1049],
+        ["pull", "hubspot", "ticket"],
+        ["push", "erp", "ticket"],
+        ["forget", 697],
+        ["quiet"],
+    ]
+    found = play(script, seed=1039)
+    assert found.violations == []
+    assert found.events["forgotten"] == 1
+
+
+def test_a_read_of_what_lists_hide_ends_where_nobody_stands_any_more():
+    script = [
+        EVERYWHERE,
+        ["quiet"],
+        ["person", 148, ["gorgias"], []],
+        ["fault", "die_before_call", 1],
+        ["pull", "gorgias", "customer"],
+        ["delete", "gorgias", "customer", 1],
+        ["view", "gorgias", 1, 0, 0, 0],
+        ["pull", "gorgias", "customer"],
+        ["quiet"],
+    ]
+    found = play(script)
+    assert found.violations == []
+    assert found.events["crash"] == 1
