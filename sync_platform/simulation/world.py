@@ -88,6 +88,10 @@ class World:
     stuck: set[tuple[str, str]] = field(default_factory=set)
     decided_before: int = 0
     observed_before: int = 0
+    # Up to which observation was looked; of fields not judged yet all showings, and those that were typed over.
+    looked_at: int = 0
+    unjudged: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
+    unborn: set[tuple[int, str]] = field(default_factory=set)
     ids: random.Random = field(default_factory=random.Random)
     # Steps and calls so far: what was before what, where the clock stands still.
     tick: int = 0
@@ -115,6 +119,7 @@ class World:
         if self.dead:
             raise Died
         if name == "committed":
+            invariants.note_unborn(self)
             self.marks.clear()
             self.flight.clear()
             self.ends.pending.clear()

@@ -35,7 +35,7 @@ from sync_platform.core.records import (
     Verb,
 )
 from sync_platform.errors import Misconfigured, SyncError
-from sync_platform.ledger import erasure, journal, links, outbox
+from sync_platform.ledger import erasure, holds, journal, links, outbox
 from sync_platform.ledger.erasure import Person, UnderWay
 from sync_platform.ledger.outbox import Intent
 from sync_platform.ledger.tables import PersonActRow
@@ -175,7 +175,9 @@ class Forgetting:
         with self.hub.ledger.begin() as conn:
             if done:
                 erasure.end_under_way(conn, task)
+                held = holds.holding(conn, person.records)
                 purged = erasure.purge(conn, person)
+                holds.recount(conn, held, self.hub.now())
                 left = erasure.mentions(conn, person.texts | set(person.records))
                 self._note(conn, person, purged)
             else:

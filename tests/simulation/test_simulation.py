@@ -81,7 +81,6 @@ def test_a_create_that_lands_long_after_its_answer_was_lost_is_not_made_twice():
     assert play(script).violations == []
 
 
-@pytest.mark.xfail(strict=True, reason="open: what a lost create shows is not told apart before it is settled")
 def test_an_edit_of_what_a_dead_process_created_is_judged_before_the_next_one_is_taken():
     script = [
         *BEGINNING,
