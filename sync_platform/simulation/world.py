@@ -440,8 +440,11 @@ class World:
         return (*numbers, sum(side.applied for side in self.systems.values()))
 
     def unsettled(self) -> int:
-        """Writes that wait for their settlement or their time."""
-        found = self.shelf.raw.execute("SELECT count(*) FROM intent WHERE state IN ('planned','sent','unknown')")
+        """Writes that wait for their settlement or their time, and reads by id that are owed."""
+        found = self.shelf.raw.execute(
+            "SELECT (SELECT count(*) FROM intent WHERE state IN ('planned','sent','unknown'))"
+            " + (SELECT count(*) FROM link WHERE again AND state = 'active')"
+        )
         return int(found.fetchone()[0])
 
     # --- what an onlooker keeps ---------------------------------------------------------------------------------

@@ -263,8 +263,9 @@ def _acknowledge_field(
     cell = link.cell(name)
     read = shown.get(name, sent)
     before = intent.pre.get(name, UNSET)
-    if name in shown and read == before and read != sent and not _equal(hub, intent, maps[name], read, sent):
-        # The system answered «done» and still shows what it had: not an agreement, and not somebody's edit.
+    if name in shown and read == before and read != sent and not _ours(hub, intent, maps[name], read, sent):
+        # The system answered «done» and still shows what it had, which is not our value as it spells it: not an
+        # agreement, and not somebody's edit.
         cell.shadow = cell.base = read
         out.parked.append(_mark(hub, intent, name, sent, "NOT_TAKEN", "accepted but not taken"))
         return
