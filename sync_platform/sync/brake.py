@@ -332,10 +332,12 @@ class Gate:
         news = self.loaded or any(one.cause == "change" for one in scene.out.decisions)
         planned.writes = [left for write in planned.writes if (left := self._let(write, news=news)) is not None]
         waits = {str(system) for system in unsettled} | {str(link.system) for link in scene.links if link.unsettled}
+        # Not judged before a system was asked how old its value is: what is held stays held until then.
+        asked = {name for _, name, _ in scene.out.asks}
         for (key, record_id, _), item in self.known.items():
             if record_id != str(scene.record.id) or item.id in self.seen or key.verb == shrunk.MISSING:
                 continue
-            if not (key.stage == INTENTS and key.system in waits):
+            if not (key.stage == INTENTS and (key.system in waits or key.field in asked)):
                 self.done.append(item.id)
 
     def _let(self, write: PlannedWrite, *, news: bool) -> PlannedWrite | None:

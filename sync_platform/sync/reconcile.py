@@ -297,6 +297,7 @@ def _judge(
         seen_reviews = set(record.reviews)
         gate.claims(scene)
         ending = endings.before(record, all_links[str(record.id)], still_landing)
+        ending.landing = bool(conditions.unsettled.get(str(record.id)))
         merged = merge(scene)
         ending.held = gate.ends(ending.pending, scene)
         endings.after(hub, ending, scene, merged, conditions.polled)
