@@ -191,3 +191,36 @@ def test_a_read_of_what_lists_hide_ends_where_nobody_stands_any_more():
     found = play(script)
     assert found.violations == []
     assert found.events["crash"] == 1
+
+
+def test_a_ticket_is_made_where_its_customer_was_taken_back():
+    script = [
+        EVERYWHERE,
+        OTHER,
+        ["quiet"],
+        ["delete", "hubspot", "customer", 0],
+        ["sweep", "hubspot", "customer"],
+        ["ticket", "gorgias", 0, 1060],
+        ["cycle"],
+        ["restore", "hubspot", "customer", 0],
+        ["quiet"],
+    ]
+    assert play(script).violations == []
+
+
+def test_a_ticket_that_was_deleted_while_its_create_elsewhere_was_under_way_stands_on_elsewhere():
+    script = [
+        EVERYWHERE,
+        ["quiet"],
+        ["ticket", "gorgias", 0, 1067],
+        ["pull", "gorgias", "ticket"],
+        ["reconcile", "ticket"],
+        ["fault", "unnamed", 0],
+        ["push", "hubspot", "ticket"],
+        ["delete", "gorgias", "ticket", 1],
+        ["sweep", "gorgias", "ticket"],
+        ["wait", 1],
+        ["reconcile", "ticket"],
+        ["quiet"],
+    ]
+    assert play(script).violations == []
