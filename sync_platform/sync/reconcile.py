@@ -321,16 +321,27 @@ def _judge(
             state = "resolved" if name in merged.resolved else "agreed"
             journal.close_review(conn, str(record.id), name, hub.now(), state)
         asks.ask_again(conn, str(record.id), merged.stale)
+    _use_late(conn, late, batch.decisions)
+    _store(hub, conn, records, active, batch, step)
+    _refresh_turned(hub, conn, records, active, ended)
+    gate.store(conn)
+
+
+def _use_late(conn: Connection, late: Mapping[tuple[int, str], tuple[int, Any]], decisions: Sequence[Decision]) -> None:
     for (link_id, name), (late_id, _) in late.items():
-        recognised = (d for d in batch.decisions if d.rule == "late" and d.field == name and d.claims)
+        recognised = (d for d in decisions if d.rule == "late" and d.field == name and d.claims)
         if any(d.claims[0].link_id == link_id for d in recognised):
             journal.use_late(conn, late_id, name)
-    _store(hub, conn, records, active, batch, step)
-    now = {str(record.id) for record in records if record.tombstone}
-    if entity is Entity.CUSTOMER and (turned := now ^ ended):
-        # Who lives on after all is found again at once by what tells people apart; who ended is not.
+
+
+def _refresh_turned(
+    hub: Hub, conn: Connection, records: Sequence[Record], active: Mapping[str, Sequence[Link]], ended: set[str]
+) -> None:
+    """Who lives on after all is found again at once by what tells people apart; who ended is not."""
+    now = {str(record.id) for record in records if record.tombstone and record.entity is Entity.CUSTOMER}
+    before = {str(record.id) for record in records if str(record.id) in ended and record.entity is Entity.CUSTOMER}
+    if turned := now ^ before:
         _refresh_keys(hub, conn, {one: active[one] for one in sorted(turned)}, now)
-    gate.store(conn)
 
 
 def _standing(scene: Scene, system: System, name: str) -> set[str]:
