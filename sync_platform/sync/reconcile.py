@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from sync_platform.core.identity import Key, Known, Placement, place
-from sync_platform.core.mappings import Unmappable, attributes_of, match_keys
+from sync_platform.core.mappings import attributes_of, match_keys
 from sync_platform.core.merge import Merged, Scene, merge
 from sync_platform.core.plan import Facts, Planned, plan
 from sync_platform.core.records import (
@@ -28,10 +28,11 @@ from sync_platform.core.records import (
     System,
     payload_hash,
 )
-from sync_platform.errors import BadInput, SyncError
+from sync_platform.errors import SyncError
 from sync_platform.ledger import asks, journal, links, outbox, work
 from sync_platform.sync import asked, births, brake, endings, history, in_force, merges, order, pull, unmake
 from sync_platform.sync.hub import Customers, Feeds, Hub, Step
+from sync_platform.sync.marks import standing
 
 PLACE_BATCH = 500
 JUDGE_BATCH = 300
@@ -316,7 +317,7 @@ def _judge(
         _collect(hub, record, scene, merged, planned, conditions, batch, step)
         for system, name in facts.parked:
             if name != "*":
-                journal.lift(conn, str(record.id), system, name, _standing(scene, system, name), hub.now())
+                journal.lift(conn, str(record.id), system, name, standing(scene, system, name), hub.now())
         for name in seen_reviews - set(record.reviews):
             state = "resolved" if name in merged.resolved else "agreed"
             journal.close_review(conn, str(record.id), name, hub.now(), state)
@@ -342,26 +343,6 @@ def _refresh_turned(
     before = {str(record.id) for record in records if str(record.id) in ended and record.entity is Entity.CUSTOMER}
     if turned := now ^ before:
         _refresh_keys(hub, conn, {one: active[one] for one in sorted(turned)}, now)
-
-
-def _standing(scene: Scene, system: System, name: str) -> set[str]:
-    """Payloads of a field for which a mark still says something: what we would write, what nobody can read."""
-    if name not in scene.maps[system]:
-        return set()
-    link = next((link for link in scene.links if link.system == system), None)
-    out: set[str] = set()
-    try:
-        image = scene.maps[system][name].put(scene.record.fields.get(name), scene.lexicons[system])
-        if link is None or link.cell(name).shadow != image:
-            out.add(payload_hash(image))
-    except Unmappable:
-        pass
-    if link is not None and not link.cell(name).unread:
-        try:
-            scene.maps[system][name].get(link.cell(name).shadow, None, scene.lexicons[system])
-        except BadInput:
-            out.add(payload_hash(link.cell(name).shadow))
-    return out
 
 
 def _collect(
