@@ -318,14 +318,18 @@ def _judge(
         for system, name in facts.parked:
             if name != "*":
                 journal.lift(conn, str(record.id), system, name, standing(scene, system, name), hub.now())
-        for name in seen_reviews - set(record.reviews):
-            state = "resolved" if name in merged.resolved else "agreed"
-            journal.close_review(conn, str(record.id), name, hub.now(), state)
-        asks.ask_again(conn, str(record.id), merged.stale)
+        _close_reviews(hub, conn, record, seen_reviews - set(record.reviews), merged)
     _use_late(conn, late, batch.decisions)
     _store(hub, conn, records, active, batch, step)
     _refresh_turned(hub, conn, records, active, ended)
     gate.store(conn)
+
+
+def _close_reviews(hub: Hub, conn: Connection, record: Record, closed: Collection[str], merged: Merged) -> None:
+    for name in closed:
+        state = "resolved" if name in merged.resolved else "agreed"
+        journal.close_review(conn, str(record.id), name, hub.now(), state)
+    asks.ask_again(conn, str(record.id), merged.stale)
 
 
 def _use_late(conn: Connection, late: Mapping[tuple[int, str], tuple[int, Any]], decisions: Sequence[Decision]) -> None:
