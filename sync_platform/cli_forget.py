@@ -49,6 +49,8 @@ def _text(found: dict[str, Any]) -> str:
             f"mentions left in the ledger: {found['mentions_left']}; kept out by {found['kept_out_by']} hashes"
         )
         if not found["done"]:
-            lines.append("Not done: the ledger was not purged. Repeat the command when the systems answer.")
+            lines.append(
+                "Not done: the ledger is not purged yet. Every cycle carries on with it; `status` says what is left."
+            )
     left = ", ".join(f"{one['system']} ({one['entity']})" for one in found["only_in_ledger"])
     return "\n".join([*lines, *([f"Not touched, by policy: {left}. Erase there by hand."] if left else [])])

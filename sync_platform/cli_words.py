@@ -128,7 +128,16 @@ def waiting_lines(found: Mapping[str, Any]) -> list[str]:
 
     paused = found.get("paused")
     head = [f"  paused by {paused['who']}: {paused['why'] or 'no reason given'}"] if paused else []
-    return head + [f"  {line}" for line in lines(found)]
+    return head + [f"  {line}" for line in lines(found)] + [_erasing(one) for one in found.get("erasures", ())]
+
+
+def _erasing(one: Mapping[str, Any]) -> str:
+    left = [f"{at['left']} {at['entity']} in {at['system']}" for at in one["left"]]
+    if one["unsettled"]:
+        left.append(f"{one['unsettled']} creates that may still land")
+    return (
+        f"  an erasure since {one['since']} is not done: {', '.join(left) or 'begun'}; every cycle carries on with it"
+    )
 
 
 def trouble_lines(errors: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -17,7 +18,7 @@ from sqlalchemy import JSON, Column, Connection, String, Table, Text, bindparam,
 
 from sync_platform.core.names import found_by
 from sync_platform.core.records import Entity, Json, Link, System
-from sync_platform.ledger.database import dump_json, get_meta, in_chunks, insert_for, set_meta
+from sync_platform.ledger.database import META, dump_json, get_meta, in_chunks, insert_for, set_meta
 from sync_platform.ledger.journal import OBSERVATION, PARKED
 from sync_platform.ledger.outbox import INTENT
 from sync_platform.ledger.tables import ErasedRow, LedgerModel
@@ -28,6 +29,7 @@ CHUNK = 400
 # Texts that are looked for at once.
 SOUGHT = 20
 CHECK = "erasure_key_check"
+PENDING = "erasing:"
 GONE = "[erased]"
 # Whole rows of these speak of one delivery or one call: a mention takes the row.
 WHOLE_ROWS = frozenset({"inbox"})
@@ -52,6 +54,11 @@ def keep_out(conn: Connection, key: str, hashes: Iterable[str], at: datetime) ->
     return len(rows)
 
 
+def marker_hash(key: str, record_id: str) -> str:
+    """The hash of the marker that objects bear which were made for a record."""
+    return keyed(key, "marker", record_id)
+
+
 def kept_out(conn: Connection) -> frozenset[str]:
     """Every hash."""
     return frozenset(conn.execute(_HASHES).scalars())
@@ -70,6 +77,58 @@ class Person:
     records: list[str]
     links: list[Link]
     texts: set[str] = field(default_factory=set)
+
+
+# --- erasures that are not done yet -----------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class UnderWay:
+    """An erasure that somebody asked for and that is not proven yet: kept from before its first delete until the purge.
+
+    `customers`: (system, id) of objects that were typed in again, whose tickets were read before they were; such
+    tickets stay in their systems (`theirs_stay`), copies that we made of them do not. `left`: what is still there or
+    could not be asked, {system, entity, left, codes}; `unsettled`: creates of ours that may still land.
+    """
+
+    name: str
+    at: str
+    records: list[str] = field(default_factory=list)
+    customers: list[tuple[str, str]] = field(default_factory=list)
+    theirs_stay: bool = False
+    left: list[dict[str, Any]] = field(default_factory=list)
+    unsettled: int = 0
+
+    def shown(self) -> dict[str, Any]:
+        """What commands tell of it: no word of the person."""
+        return {
+            "erasure": self.name,
+            "since": self.at,
+            "records": len(self.records),
+            "left": self.left,
+            "unsettled": self.unsettled,
+        }
+
+
+def under_way(conn: Connection) -> list[UnderWay]:
+    """All of them, oldest first."""
+    rows = conn.execute(select(META.c.key, META.c.value).where(META.c.key.startswith(PENDING, autoescape=True)))
+    found = [UnderWay(row.key.removeprefix(PENDING), **json.loads(row.value)) for row in rows]
+    return sorted(found, key=lambda one: (one.at, one.name))
+
+
+def keep_under_way(conn: Connection, one: UnderWay) -> None:
+    """Remember it, or how far it is now."""
+    facts = asdict(one)
+    set_meta(conn, PENDING + facts.pop("name"), json.dumps(facts))
+
+
+def end_under_way(conn: Connection, one: UnderWay) -> None:
+    """It is done."""
+    conn.execute(delete(META).where(META.c.key == PENDING + one.name))
+
+
+# --- the purge --------------------------------------------------------------------------------------------------
 
 
 def purge(conn: Connection, person: Person) -> dict[str, int]:

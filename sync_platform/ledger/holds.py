@@ -121,6 +121,15 @@ def open_hold(conn: Connection, key: Key, known: int, at: datetime) -> int:
     return int(conn.execute(insert(HOLD).values(row)).inserted_primary_key[0])  # type: ignore[index]
 
 
+def holding(conn: Connection, record_ids: Sequence[str]) -> set[int]:
+    """Holds under which something of these records stands."""
+    out: set[int] = set()
+    for chunk in in_chunks(record_ids, CHUNK):
+        rows = conn.execute(select(ITEM.c.hold_id).where(ITEM.c.record_id.in_(chunk), ITEM.c.hold_id.is_not(None)))
+        out |= set(rows.scalars())
+    return out
+
+
 def recount(conn: Connection, hold_ids: Iterable[int], at: datetime) -> None:
     """The count of open holds follows their items; one with nothing left ends by itself."""
     for hold_id in sorted(set(hold_ids)):

@@ -290,6 +290,13 @@ def defer(conn: Connection, ids: Sequence[int]) -> None:
         _DEFER(conn, chunk)
 
 
+def owe_nothing(conn: Connection, system: System, entity: Entity, external_ids: Sequence[str]) -> None:
+    """No read by id of these objects is owed any more."""
+    for chunk in in_chunks(external_ids, CHUNK):
+        here = (LINK.c.system == system, LINK.c.entity == entity, LINK.c.external_id.in_(chunk))
+        conn.execute(update(LINK).where(*here).values(detail=0, again=False))
+
+
 def save_links(conn: Connection, links: Iterable[Link]) -> None:
     """Insert links without a number, update the others; two statements at most."""
     fresh, known = [], []

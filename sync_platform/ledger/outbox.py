@@ -263,6 +263,30 @@ def send_now(conn: Connection, writes: Sequence[PlannedWrite], *, at: datetime, 
     return out
 
 
+def unsettled_creates(conn: Connection, system: System, entity: Entity, markers: Sequence[str]) -> list[Intent]:
+    """Creates with one of these markers whose answer nobody has read, oldest first."""
+    here = (IS_UNSETTLED, INTENT.c.system == system, INTENT.c.entity == entity, INTENT.c.verb == str(Verb.CREATE))
+    out: list[Intent] = []
+    for chunk in in_chunks(markers, CHUNK):
+        rows = conn.execute(select(INTENT).where(*here, INTENT.c.marker.in_(chunk)).order_by(INTENT.c.id))
+        out += [_intent(row) for row in rows]
+    return out
+
+
+def unanswered_creates(conn: Connection, record_ids: Sequence[str], since: datetime) -> list[Intent]:
+    """Creates of these records that nobody answered: unsettled, or sent since then and given up as absent."""
+    out: list[Intent] = []
+    for chunk in in_chunks(record_ids, CHUNK):
+        given_up = (INTENT.c.state == str(IntentState.DROPPED)) & (INTENT.c.sent_at > since)
+        rows = conn.execute(
+            select(INTENT).where(
+                INTENT.c.record_id.in_(chunk), INTENT.c.verb == str(Verb.CREATE), or_(IS_UNSETTLED, given_up)
+            )
+        )
+        out += [_intent(row) for row in rows]
+    return out
+
+
 def set_states(conn: Connection, rows: Sequence[tuple[int, IntentState, datetime | None, datetime | None]]) -> None:
     """(intent, state, due at, settled at): one statement for the batch."""
     values = [

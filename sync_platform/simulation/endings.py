@@ -15,7 +15,10 @@ from sync_platform.core.policy import Policy
 from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, Evidence, System
 from sync_platform.simulation import people
 from sync_platform.simulation.systems import SimulatedSystem, Thing
-from sync_platform.sync.forget import Forgetting
+from sync_platform.sync import erasing
+from sync_platform.sync import hub as engine
+from sync_platform.sync.erasing import Forgetting
+from sync_platform.sync.hub import Hub
 
 if TYPE_CHECKING:
     from sync_platform.simulation.world import Step, World
@@ -71,6 +74,8 @@ class Ends:
     # Names of people who are being forgotten, and of those who are; tickets of theirs with them.
     wanted: dict[str, set[str]] = field(default_factory=dict)
     forgotten: dict[str, set[str]] = field(default_factory=dict)
+    # What the ledger calls an erasure that is under way.
+    promised: dict[str, str] = field(default_factory=dict)
     # How far each system was when somebody was forgotten.
     since: dict[str, dict[System, int]] = field(default_factory=dict)
     states: dict[Where, str] = field(default_factory=dict)
@@ -251,13 +256,15 @@ def forget(world: World, which: int) -> None:
 
 
 def _tickets(world: World, whose: str) -> set[str]:
-    """Tickets that any system ever showed as this person's."""
+    """Tickets of this person, but for those of an object of theirs that ended before anybody read it: nobody can know
+    whose they are."""
     out = set()
     for system, side in world.systems.items():
         mine = {
             one.external_id
             for (kind, _), one in side.things.items()
             if kind is Entity.CUSTOMER and people.whose(kind, system, one.now.attributes) == whose
+            if one.live or one.shown
         }
         out |= {
             people.whose(kind, system, one.now.attributes)
@@ -269,19 +276,56 @@ def _tickets(world: World, whose: str) -> set[str]:
 
 
 def forget_now(world: World, whose: str) -> None:
-    """One run of the command; it is repeated until it says that all is done."""
+    """The command. It is repeated only where it ended without an answer, before it had promised anything."""
     world.ends.wanted[whose] |= _tickets(world, whose)
+    before = _promised(world)
 
     def work() -> None:
         found = Forgetting(world.hub(), KEY).carry_out(f"customer:{whose}@example.com", "US", sure=True)
-        world.say("  ", "forgotten" if found["done"] else "not yet forgotten", whose)
         if found["done"]:
-            world.ends.forgotten[whose] = world.ends.wanted.pop(whose)
-            world.ends.since[whose] = {system: side.seq for system, side in world.systems.items()}
-            world.events["forgotten"] += 1
+            _is_forgotten(world, whose)
 
     world.engine(work)
-    # Rows went, and numbers may come again.
+    for name in _promised(world) - before:
+        world.ends.promised[whose] = name
+    if whose in world.ends.wanted:
+        world.say("  ", "not yet forgotten", whose)
+    _count_anew(world)
+
+
+def carry_on(hub: Hub, entity: Entity) -> None:
+    """What an erasure left is carried on with before anything is judged, as a cycle does it."""
+    if entity is Entity.CUSTOMER:
+        erasing.carry_on(hub, engine.Step("forgotten"))
+
+
+def _promised(world: World) -> set[str]:
+    """Erasures that were begun and that cycles carry on with."""
+    rows = world.shelf.raw.execute("SELECT key FROM meta WHERE key LIKE 'erasing:%'")
+    return {row[0] for row in rows}
+
+
+def notice(world: World) -> None:
+    """Whether a cycle has ended an erasure that was begun before."""
+    if not world.ends.hidden():
+        return
+    left = _promised(world)
+    for whose, name in list(world.ends.promised.items()):
+        if name not in left and whose in world.ends.wanted:
+            _is_forgotten(world, whose)
+    _count_anew(world)
+
+
+def _is_forgotten(world: World, whose: str) -> None:
+    world.say("  ", "forgotten", whose)
+    world.ends.forgotten[whose] = world.ends.wanted.pop(whose) | _tickets(world, whose)
+    world.ends.since[whose] = {system: side.seq for system, side in world.systems.items()}
+    world.ends.promised.pop(whose, None)
+    world.events["forgotten"] += 1
+
+
+def _count_anew(world: World) -> None:
+    """Rows went, and numbers may come again."""
     observed, decided = world.counts()[:2]
     world.observed_before, world.decided_before = (
         min(world.observed_before, observed),

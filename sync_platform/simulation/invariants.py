@@ -113,8 +113,7 @@ class _Tables:
             if into:
                 self.became[into] |= {record, *self.became.get(record, ())}
         self.observations = raw.execute(
-            "SELECT system, entity, external_id, fields, observed_at FROM observation WHERE taken AND id > ?"
-            " ORDER BY id",
+            "SELECT id, system, entity, external_id, fields FROM observation WHERE taken AND id > ? ORDER BY id",
             (world.observed_before,),
         ).fetchall()
 
@@ -324,36 +323,68 @@ def _restored_now(world: World) -> set[str]:
 
 def _shown_is_decided(world: World, ledger: _Tables) -> None:
     """Each value that an observation showed and a person typed is in a decision, in whatever part."""
-    unborn = _overtaken_before_birth(ledger)
-    for place, (system, entity, external_id, fields, _) in enumerate(ledger.observations):
+    for place, system, entity, external_id, fields in ledger.observations:
         link = ledger.by_object.get((system, entity, external_id))
         thing = world.systems[System(system)].things.get((Entity(entity), external_id))
         if thing is None or link is None or link[1] is None:
             continue
+        cells = json.loads(link[6] or "{}")
         for name, theirs in json.loads(fields or "{}").items():
-            if (place, name) in unborn or not _typed_by_person(System(system), Entity(entity), thing, name, theirs):
+            if (place, name) in world.unborn or _ended_unjudged(link, cells, name):
+                continue
+            if not _typed_by_person(System(system), Entity(entity), thing, name, theirs):
                 continue
             world.evaluated["I3"] += 1
             if not _spoken_of(ledger, link[1], system, Entity(entity), name, theirs):
                 broken(world, "I3", f"{system} {entity} {external_id}: {name} was shown and is in no decision")
 
 
-def _overtaken_before_birth(ledger: _Tables) -> set[tuple[int, str]]:
-    """Showings that were replaced before their object was judged for the first time: nothing is a change there yet."""
-    out: set[tuple[int, str]] = set()
-    shown: dict[tuple[str, str, str], list[tuple[int, str, str]]] = defaultdict(list)
-    for place, (system, entity, external_id, fields, at) in enumerate(ledger.observations):
-        shown[system, entity, external_id] += [(place, name, at) for name in json.loads(fields or "{}")]
-    ages: dict[str, list[str]] = defaultdict(list)
-    for (record, _), found in ledger.decisions.items():
-        ages[record] += [one["at"] for one in found]
-    for key, rows in ((key, rows) for key, rows in shown.items() if rows):
-        link = ledger.by_object.get(key)
-        judged = min((at for at in ages.get(link[1] if link else "", ()) if at >= rows[0][2]), default="")
-        for number, (place, name, _) in enumerate(rows):
-            if any(name == later and at <= judged for _, later, at in rows[number + 1 :]):
-                out.add((place, name))
-    return out
+def _ended_unjudged(link: Any, cells: Mapping[str, Any], name: str) -> bool:
+    """Whether an object ended before this field of it was ever judged."""
+    return link[5] != "active" and not _judged_once(cells.get(name, {}))
+
+
+def note_unborn(world: World) -> None:
+    """After each commit: showings of fields that nobody has judged yet, and that another showing took the place of.
+
+    Nothing is a change before the first judgement of its object: what was typed over until then is in no decision.
+    """
+    raw = world.shelf.raw
+    newest = int(raw.execute("SELECT coalesce(max(id), 0) FROM observation").fetchone()[0])
+    if newest == world.looked_at:
+        return
+    _rows_went(world, newest)
+    fresh = raw.execute(
+        "SELECT o.id, o.system, o.entity, o.external_id, o.fields, l.cells FROM observation o JOIN link l"
+        " ON l.system = o.system AND l.entity = o.entity AND l.external_id = o.external_id"
+        " WHERE o.id > ? AND o.taken ORDER BY o.id",
+        (world.looked_at,),
+    ).fetchall()
+    for place, *at, fields, cells in fresh:
+        held = json.loads(cells or "{}")
+        for name in json.loads(fields or "{}"):
+            shown = world.unjudged.setdefault((*at, name), [])
+            if _judged_once(held.get(name, {})):
+                shown.clear()
+                continue
+            world.unborn |= {(one, name) for one in shown}
+            shown.append(place)
+    world.looked_at = newest
+
+
+def _judged_once(cell: Mapping[str, Any]) -> bool:
+    """Whether a cell, as the ledger keeps it, has a base."""
+    return "b" in cell or "b" in cell.get("=", "")
+
+
+def _rows_went(world: World, newest: int) -> None:
+    """Of rows that went nothing is kept: their numbers may come again."""
+    if newest >= world.looked_at:
+        return
+    world.looked_at = newest
+    world.unborn = {one for one in world.unborn if one[0] <= newest}
+    for at, shown in world.unjudged.items():
+        world.unjudged[at] = [one for one in shown if one <= newest]
 
 
 def _typed_by_person(system: System, entity: Entity, thing: Thing, name: str, theirs: Json) -> bool:

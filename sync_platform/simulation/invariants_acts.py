@@ -133,11 +133,23 @@ def _left(world: World, owners: _Owners) -> Iterator[Excuse]:
         if answer.kind != "leave":
             continue
         last = world.shelf.raw.execute(
-            "SELECT rule FROM decision WHERE record_id = ? AND field = ? ORDER BY id DESC LIMIT 1",
+            "SELECT value, claims FROM decision WHERE record_id = ? AND field = ? AND rule = 'left_apart'"
+            " ORDER BY id DESC LIMIT 1",
             (answer.record, answer.field),
         ).fetchone()
-        for system in SYSTEMS if last and last[0] == "left_apart" else ():
-            yield owners.names.get(answer.record, ""), OURS.get(answer.field, answer.field), system
+        if last is None:
+            continue
+        if value_of(world, answer.record, answer.field) != json.dumps(_loaded(last[0]), sort_keys=True):
+            continue
+        for claim in json.loads(last[1] or "[]"):
+            system = System(claim["system"])
+            if owners.holds(answer.record, system, answer.field) == payload_hash(claim["theirs"]):
+                yield owners.names.get(answer.record, ""), OURS.get(answer.field, answer.field), system
+
+
+def _loaded(value: Any) -> Json:
+    """A JSON column of SQLite gives a bare number back as a number."""
+    return json.loads(value) if isinstance(value, str) else value
 
 
 def touched(world: World) -> dict[tuple[str, str], int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
 import random
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
@@ -16,10 +17,10 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sync_platform.core.records import ENTITIES, SYSTEMS, Json, Lane, System
+from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, Json, Lane, System
 from sync_platform.errors import RateLimited
 from sync_platform.ledger.budget import Budget
-from sync_platform.simulation import people
+from sync_platform.simulation import invariants_acts, people
 from sync_platform.simulation.operators import same, with_brake
 from sync_platform.simulation.truth import broken, standing
 
@@ -32,7 +33,9 @@ WAITS_MAX = 100
 KEPT = ("shelf", "policy", "seed", "events", "evaluated", "violations", "trace", "pace")
 _NUMBERS = itertools.count()
 
-Settled = Mapping[tuple[str, str, System], Json]
+# (whose, field, system), or RECORD in the place of a system.
+Settled = Mapping[tuple[str, str, str], Json]
+RECORD, WAITS = "record", "waits for a person"
 
 
 # --- order (I5) --------------------------------------------------------------------------------------------------
@@ -80,17 +83,38 @@ def _settled(world: World, way: Sequence[Step]) -> Settled:
     for kind, *rest in way:
         getattr(world, f"on_{kind}")(*rest)
     world.quiet()
-    return {
-        (one.whose, name, one.system): people.read(one.system, name, one.thing.now.attributes)
+    shown = {
+        (one.whose, name, str(one.system)): people.read(one.system, name, one.thing.now.attributes)
         for one in standing(world.systems)
         for name in people.FIELDS[one.thing.entity]
     }
+    # What waits for a person is not settled, and which write is held depends on which came first; the record does not.
+    waits = {(whose, name, str(system)) for whose, name, system in invariants_acts.excused(world)}
+    return {**_records(world), **shown, **dict.fromkeys(waits, WAITS)}
+
+
+def _records(world: World) -> dict[tuple[str, str, str], Json]:
+    """What each record holds, from the bare rows, by whose it is; who is who has names of its own in each ledger."""
+    out: dict[tuple[str, str, str], Json] = {}
+    rows = world.shelf.raw.execute(
+        "SELECT l.system, l.entity, l.external_id, r.fields FROM link l JOIN record r ON r.id = l.record_id"
+        " WHERE l.state = 'active' ORDER BY l.id"
+    )
+    for system, entity, external_id, values in rows:
+        thing = world.systems[System(system)].things.get((Entity(entity), external_id))
+        if thing is not None:
+            whose = people.whose(thing.entity, System(system), thing.now.attributes)
+            held = json.loads(values or "{}")
+            out |= {(whose, name, RECORD): value for name, value in held.items() if name != "customer"}
+    return out
 
 
 def _alike(world: World, ends: Sequence[Settled]) -> None:
     first = ends[0]
     for other in ends[1:]:
         for key in sorted({*first, *other}):
+            if WAITS in (first.get(key), other.get(key)):
+                continue
             world.evaluated["I5"] += 1
             if first.get(key) != other.get(key):
                 broken(world, "I5", f"{key}: {first.get(key)!r} in one order, {other.get(key)!r} in another")

@@ -21,7 +21,7 @@ from sync_platform.simulation import planted_acts
 from sync_platform.simulation.systems import SimulatedSystem
 from sync_platform.sync import endings as ends
 from sync_platform.sync import merges, pull, push, reconcile, settle
-from sync_platform.sync.forget import Forgetting
+from sync_platform.sync.erasing import Forgetting
 from sync_platform.sync.keep_out import KeepOut
 
 Make = Callable[[Any], Any]
@@ -315,11 +315,11 @@ def _survivor_not_noted(right: Any) -> Any:
 
 
 def _let_everybody_in(_right: Any) -> Any:
-    return lambda _self, rows, _lexicon: list(rows)
+    return lambda _self, _conn, rows, _lexicon, _at: list(rows)
 
 
 def _only_here(_right: Any) -> Any:
-    return lambda _self, _person: {}
+    return lambda _self, _person, _task=None: {}
 
 
 def _rows_left(right: Any) -> Any:

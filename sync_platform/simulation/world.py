@@ -88,6 +88,10 @@ class World:
     stuck: set[tuple[str, str]] = field(default_factory=set)
     decided_before: int = 0
     observed_before: int = 0
+    # Up to which observation was looked; of fields not judged yet all showings, and those that were typed over.
+    looked_at: int = 0
+    unjudged: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
+    unborn: set[tuple[int, str]] = field(default_factory=set)
     ids: random.Random = field(default_factory=random.Random)
     # Steps and calls so far: what was before what, where the clock stands still.
     tick: int = 0
@@ -115,6 +119,7 @@ class World:
         if self.dead:
             raise Died
         if name == "committed":
+            invariants.note_unborn(self)
             self.marks.clear()
             self.flight.clear()
             self.ends.pending.clear()
@@ -251,6 +256,7 @@ class World:
                 self._pull(hub, system, entity, full=full)
         for entity in ENTITIES:
             operators.take_up(self, hub)
+            endings.carry_on(hub, entity)
             reconcile.reconcile(hub, entity)
         for entity in ENTITIES:
             for system in SYSTEMS:
@@ -271,6 +277,7 @@ class World:
             steps[kind](self, *rest)
         else:
             getattr(self, f"on_{kind}")(*rest)
+        endings.notice(self)
         invariants_endings.after_step(self)
         for side in self.systems.values():
             side.land_late()
@@ -318,6 +325,7 @@ class World:
             hub = self.hub()
             if operators.goes_on(self, hub):
                 operators.take_up(self, hub)
+                endings.carry_on(hub, Entity(entity))
                 reconcile.reconcile(hub, Entity(entity))
 
         self.engine(work)
@@ -408,10 +416,11 @@ class World:
             self.now_at += timedelta(seconds=ROUND_S)
             for side in self.systems.values():
                 side.land_late()
-            for whose in list(self.ends.wanted):
+            for whose in set(self.ends.wanted) - set(self.ends.promised):
                 endings.forget_now(self, whose)
             # What was archived is listed only once an hour, and in full reads.
             self.engine(self._full_cycle if not turn and self.ends.all else self._cycle)
+            endings.notice(self)
             invariants_endings.after_step(self)
             if self.violations:
                 return
@@ -431,8 +440,11 @@ class World:
         return (*numbers, sum(side.applied for side in self.systems.values()))
 
     def unsettled(self) -> int:
-        """Writes that wait for their settlement or their time."""
-        found = self.shelf.raw.execute("SELECT count(*) FROM intent WHERE state IN ('planned','sent','unknown')")
+        """Writes that wait for their settlement or their time, and reads by id that are owed."""
+        found = self.shelf.raw.execute(
+            "SELECT (SELECT count(*) FROM intent WHERE state IN ('planned','sent','unknown'))"
+            " + (SELECT count(*) FROM link WHERE again AND state = 'active')"
+        )
         return int(found.fetchone()[0])
 
     # --- what an onlooker keeps ---------------------------------------------------------------------------------

@@ -177,6 +177,16 @@ def watch_writes(hub: Hub, system: System, entity: Entity) -> bool:
         return bool(over)
 
 
+def _judge_again(conn: Connection, key: Key) -> None:
+    """What was planned under a key before its hold was opened is planned once more, and held."""
+    if key.stage != INTENTS:
+        return
+    rows = conn.execute(_WAITING[True][1], {"b_system": key.system, "b_entity": key.entity})
+    under = (row for row in rows if row.verb == key.verb)
+    of = {row.record_id for row in under if key.field in (WHOLE, *(row.payload or {}).get("values", {}))}
+    links.mark_dirty(conn, of)
+
+
 def _approved(conn: Connection, record_ids: Sequence[str]) -> set[tuple[Key, str, str]]:
     return {(one.key, one.record_id, one.hash) for one in holds.items_of(conn, record_ids) if one.state == APPROVED}
 
@@ -306,6 +316,9 @@ class Gate:
                 item = self.known.get((key, str(scene.record.id), 0))
                 if item is None or item.state != DROPPED or cell.changed or name not in scene.maps[link.system]:
                     continue
+                if item.pre != payload_hash(cell.shadow):
+                    # What stood there at that word is not what stands there now.
+                    continue
                 image = scene.put(link, name, scene.record.fields.get(name))
                 if image is not UNSET and payload_hash(image) == item.hash and not cell.apart:
                     _leave_apart(scene, link, name)
@@ -315,10 +328,12 @@ class Gate:
         news = self.loaded or any(one.cause == "change" for one in scene.out.decisions)
         planned.writes = [left for write in planned.writes if (left := self._let(write, news=news)) is not None]
         waits = {str(system) for system in unsettled} | {str(link.system) for link in scene.links if link.unsettled}
+        # Not judged before a system was asked how old its value is: what is held stays held until then.
+        asked = {name for _, name, _ in scene.out.asks}
         for (key, record_id, _), item in self.known.items():
             if record_id != str(scene.record.id) or item.id in self.seen or key.verb == shrunk.MISSING:
                 continue
-            if not (key.stage == INTENTS and key.system in waits):
+            if not (key.stage == INTENTS and (key.system in waits or key.field in asked)):
                 self.done.append(item.id)
 
     def _let(self, write: PlannedWrite, *, news: bool) -> PlannedWrite | None:
@@ -327,14 +342,14 @@ class Gate:
             key = Key(INTENTS, str(write.system), str(self.entity), str(write.verb), name)
             item = self.known.get((key, str(write.record_id), 0))
             same = item is not None and item.hash == digest
+            pre = payload_hash(write.pre.get(name)) if write.verb is Verb.UPDATE else None
             if item is not None and same and item.state == APPROVED:
                 self.seen.add(item.id)
-            elif item is not None and same and item.state == DROPPED:
+            elif item is not None and same and item.state == DROPPED and item.pre == pre:
                 self.seen.add(item.id)
                 stays.add(name)
             elif item is not None or (news and key in self.open):
                 stays.add(name)
-                pre = payload_hash(write.pre.get(name)) if write.verb is Verb.UPDATE else None
                 self._hold(Item(key, str(write.record_id), 0, digest, pre), item)
         if not stays:
             return write
@@ -351,7 +366,8 @@ class Gate:
         )
 
     def _hold(self, item: Item, before: Item | None) -> None:
-        if before is not None and before.state == HELD and before.hash == item.hash and item.key in self.open:
+        known = before is not None and (before.state, before.hash, before.pre) == (HELD, item.hash, item.pre)
+        if before is not None and known and item.key in self.open:
             self.seen.add(before.id)
         else:
             self.held.append(item)
@@ -373,6 +389,7 @@ class Gate:
             if hold_id is None:
                 # What somebody held, and what moved on after an approval, stays held though its key is not.
                 hold_id = self.open[item.key] = holds.open_hold(conn, item.key, 0, now)
+                _judge_again(conn, item.key)
             fresh.append(replace(item, hold_id=hold_id))
         holds.keep(conn, fresh, now)
         holds.recount(conn, touched | {item.hold_id for item in fresh if item.hold_id}, now)

@@ -18,7 +18,7 @@ from sqlalchemy import insert, select, update
 from sync_platform.core.policy import Policy, parse
 from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, System
 from sync_platform.errors import Misconfigured
-from sync_platform.ledger import holds, journal, links, outbox
+from sync_platform.ledger import erasure, holds, journal, links, outbox
 from sync_platform.ledger.database import Ledger, get_meta, set_meta
 from sync_platform.ledger.lease import Lease
 from sync_platform.ledger.spans import reached, span_of
@@ -26,6 +26,7 @@ from sync_platform.ledger.tables import CallRow, RunRow
 from sync_platform.settings import Settings
 from sync_platform.sync import (
     brake,
+    erasing,
     hooks,
     in_force,
     keep_out,
@@ -168,8 +169,10 @@ class Cycle:
         if self._goes_on(step):
             brake.release(self.hub)
             plans.carry_out(self.hub)
+            if entity is Entity.CUSTOMER:
+                erasing.carry_on(self.hub, step)
         if not self.hub.pause_seen and touches(self.hub.only, None, entity):
-            step = reconcile.reconcile(self.hub, entity)
+            step = step.then(reconcile.reconcile(self.hub, entity))
         return self._done(step, None, entity)
 
     def push(self, system: System, entity: Entity) -> Step:
@@ -366,8 +369,10 @@ def summarize(cycle: Cycle) -> dict[str, Any]:
         unlisted = hub.loading(conn)
         held = holds.listed(conn)
         waiting_plans = plans.waiting(conn)
+        erasures = [one.shown() for one in erasure.under_way(conn)]
+    left = due or put_off or waiting or details or unlisted or erasures
     complete = (
-        all(step.complete for step in cycle.steps) and not (due or put_off or waiting or details) and not unlisted
+        all(step.complete for step in cycle.steps) and not left
         if not hub.only
         else all(step.complete for step in cycle.steps)
     )
@@ -382,6 +387,7 @@ def summarize(cycle: Cycle) -> dict[str, Any]:
         "put_off": put_off,
         "held": held,
         "plans": waiting_plans,
+        "erasures": erasures,
         "errors": _folded(trouble),
     }
 

@@ -33,6 +33,8 @@ class Ending:
     active: Sequence[Link]
     pending: list[Link]
     waits: bool = False
+    # A write of ours is unsettled: a create may have made an object that no link knows yet.
+    landing: bool = False
     # Ends that the brake holds: nothing follows from them until a person said so.
     held: list[Link] = field(default_factory=list)
     touched: list[Link] = field(default_factory=list)
@@ -79,7 +81,7 @@ def after(hub: Hub, ending: Ending, scene: Scene, merged: Merged, polled: Mappin
         _judged(hub, ending, scene, link, means)
     if not ending.active and ending.links and not (ending.record.tombstone or ending.waits or ending.held):
         # A merge that is not followed yet leaves a record without a link only until its survivor takes its place.
-        if any(link.state is LinkState.BARRED and link.again for link in ending.links):
+        if ending.landing or any(link.state is LinkState.BARRED and link.again for link in ending.links):
             ending.waits = True
         else:
             ending.record.tombstone = _tombstone(hub, ending.links[-1], "gone")

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from sync_platform.core.records import Channel, Json, Link, LinkState, Row
+from sync_platform.core.records import Channel, Entity, Json, Link, LinkState, Row
 from sync_platform.ledger import links
 from sync_platform.sync.hub import Hub
 
@@ -43,13 +43,14 @@ def take_evidence(hub: Hub, link: Link, row: Row, taken: Taken, now: datetime) -
         if not merged or (link.gone or {}).get("kind") != "missing":
             return None
     if link.unsettled:
-        link.again = True
+        # What lists hide is not owed of what nobody can read now; the next answer shows all of it.
+        link.detail, link.again = 0, True
         taken.again += 1
         taken.open.add(link.external_id)
         return observation(hub, row, {}, now, taken=False)
     gone = {"kind": evidence.kind, "at": now.isoformat(), "run": hub.run}
     if evidence.kind == "missing" and (not link.gone or link.gone.get("run") == hub.run):
-        link.gone, link.again = link.gone or gone, True
+        link.gone, link.detail, link.again = link.gone or gone, 0, True
         taken.again += 1
         return {}
     link.state = LinkState.BARRED if merged else LinkState.GONE
@@ -72,6 +73,10 @@ def take_back(conn: Connection, link: Link) -> None:
     """What came back belongs to its record again, unless something else took its place there meanwhile."""
     if link.record_id and link.system in links.active_systems(conn, [link.record_id]).get(str(link.record_id), set()):
         link.record_id, link.gone = None, None
+    if link.entity is Entity.CUSTOMER:
+        # Tickets that could not stand there without this customer are owed there now.
+        links.mark_dirty_children(conn, {str(link.record_id)} if link.record_id else ())
+        links.mark_awaiting(conn, [f"{link.system}:{link.external_id}"])
 
 
 def observation(hub: Hub, row: Row, fields: dict[str, Json], now: datetime, *, taken: bool) -> dict[str, Any]:

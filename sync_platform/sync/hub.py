@@ -96,6 +96,11 @@ class Step:
         self.trouble = [*before.trouble, *self.trouble]
         self.complete = self.complete and before.complete
 
+    def then(self, later: Step) -> Step:
+        """What came after under the same name, with all that this did."""
+        later.join(self)
+        return later
+
 
 ROWS_MAX = 50
 WINDOWS_MAX = 10_000

@@ -2,39 +2,82 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
 
 from sync_platform.core.mappings import Lexicon, match_keys, observe
 from sync_platform.core.records import Entity, Row, System
 from sync_platform.errors import Misconfigured
-from sync_platform.ledger import erasure
+from sync_platform.ledger import erasure, links
 from sync_platform.ledger.database import Ledger
+from sync_platform.sync.order import MARKERS
 
 KEY = "SYNC_ERASURE_KEY"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class KeepOut:
     """The hashes of the forgotten, and the key under which they were made."""
 
     key: str
-    hashes: frozenset[str]
+    hashes: set[str]
 
-    def let_in(self, rows: Sequence[Row], lexicon: Callable[[System, Entity], Lexicon]) -> list[Row]:
-        """The rows that are nobody's who was forgotten; evidence that an object is gone says nothing of a person."""
-        return [row for row in rows if row.evidence is not None or not self._theirs(row, lexicon)]
+    def let_in(
+        self, conn: Connection, rows: Sequence[Row], lexicon: Callable[[System, Entity], Lexicon], at: datetime
+    ) -> list[Row]:
+        """The rows that are nobody's who was forgotten; evidence that an object is gone says nothing of a person.
 
-    def _theirs(self, row: Row, lexicon: Callable[[System, Entity], Lexicon]) -> bool:
+        Whoever comes back under an address of theirs has a new id: it is kept out from now on, because tickets name
+        their customer by the id alone; tickets that were read before it are forgotten next.
+        """
+        out: list[Row] = []
+        again: list[Row] = []
+        for row in rows:
+            if row.evidence is not None:
+                out.append(row)
+            elif self._by_id(row):
+                continue
+            elif self._by_address(row, lexicon):
+                again.append(row)
+            else:
+                out.append(row)
+        if again:
+            self._learn(conn, again, at)
+        return out
+
+    def _by_id(self, row: Row) -> bool:
         if erasure.object_hash(self.key, row.system, row.entity, row.external_id) in self.hashes:
             return True
+        marker = row.attributes.get(MARKERS[row.system])
+        if isinstance(marker, str) and erasure.marker_hash(self.key, marker) in self.hashes:
+            return True
+        if row.entity is not Entity.TICKET:
+            return False
+        customer = observe(row.system, row.entity, row.attributes).get("customer")
+        if not isinstance(customer, str | int):
+            return False
+        return erasure.object_hash(self.key, row.system, Entity.CUSTOMER, str(customer)) in self.hashes
+
+    def _by_address(self, row: Row, lexicon: Callable[[System, Entity], Lexicon]) -> bool:
         if row.entity is Entity.TICKET:
-            customer = observe(row.system, row.entity, row.attributes).get("customer")
-            if not isinstance(customer, str | int):
-                return False
-            return erasure.object_hash(self.key, row.system, Entity.CUSTOMER, str(customer)) in self.hashes
+            return False
         keys = match_keys(row.system, row.entity, row.attributes, lexicon(row.system, row.entity))
         return any(erasure.keyed(self.key, kind, value) in self.hashes for kind, value in keys if kind == "email")
+
+    def _learn(self, conn: Connection, rows: Sequence[Row], at: datetime) -> None:
+        fresh = {erasure.object_hash(self.key, row.system, row.entity, row.external_id) for row in rows}
+        erasure.keep_out(conn, self.key, fresh, at)
+        self.hashes |= fresh
+        named = [(row.system, row.external_id) for row in rows]
+        found = {(link.system, str(link.cell("customer").shadow)) for link in links.referring(conn, named)}
+        if found:
+            customers = [(str(system), one) for system, one in sorted(found)]
+            again = erasure.UnderWay(uuid.uuid4().hex, at.isoformat(), customers=customers, theirs_stay=True)
+            erasure.keep_under_way(conn, again)
 
 
 def load(ledger: Ledger, key: str | None) -> KeepOut | None:
@@ -44,6 +87,6 @@ def load(ledger: Ledger, key: str | None) -> KeepOut | None:
         if not hashes:
             return None
         if key and erasure.same_key(conn, key):
-            return KeepOut(key, hashes)
+            return KeepOut(key, set(hashes))
     what = "is another one than that of the hashes in this ledger" if key else "is missing, and people were forgotten"
     raise Misconfigured(f"{KEY}: the key {what}", remedy=f"Set {KEY} to the key with which `forget` was used.")

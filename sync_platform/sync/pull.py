@@ -24,7 +24,7 @@ from sync_platform.ledger.database import ForIds, number, upsert
 from sync_platform.sync import brake, in_force, shrunk, vanished
 from sync_platform.sync.evidence import Taken, may_be_back, observation, take_back, take_evidence
 from sync_platform.sync.hub import CURSOR, Hub, Step
-from sync_platform.sync.order import DETAILED, HAS_MORE, REST, UPDATED, move, order, overtakes, owe, stays
+from sync_platform.sync.order import DETAILED, HAS_MORE, MARKERS, REST, UPDATED, move, order, overtakes, owe, stays
 
 FETCH_BATCH = 100
 # Parts of a ticket that other objects hold: their stamps are those of the message or the survey, not of the ticket.
@@ -381,11 +381,19 @@ def take(
     """
     taken = Taken()
     if hub.keep_out is not None:
-        rows = hub.keep_out.let_in(rows, hub.lexicon)
+        let_in = hub.keep_out.let_in(conn, rows, hub.lexicon, hub.now())
+        _not_read_again(conn, system, [row for row in rows if row not in let_in] if len(let_in) < len(rows) else ())
+        rows = let_in
     for entity in dict.fromkeys(row.entity for row in rows):
         for wave in _waves([row for row in rows if row.entity is entity]):
             _take(hub, conn, system, entity, wave, judge, taken, begun, fresh_list)
     return taken
+
+
+def _not_read_again(conn: Connection, system: System, kept_out: Sequence[Row]) -> None:
+    """Nothing is stored of who stays out, so a read by id that was owed will never show anything: it is not owed."""
+    for entity in dict.fromkeys(row.entity for row in kept_out):
+        links.owe_nothing(conn, system, entity, [row.external_id for row in kept_out if row.entity is entity])
 
 
 def _waves(rows: Sequence[Row]) -> list[list[Row]]:
@@ -413,6 +421,7 @@ def _take(
     fresh_list: bool,
 ) -> None:
     known = links.links_by_external(conn, system, entity, sorted({row.external_id for row in rows}))
+    known |= _newborn(hub, conn, system, entity, known, rows)
     maps = hub.maps_shown(entity).get(system, {})
     shown: Shown = [
         (row, {n: v for n, v in observe(system, entity, row.attributes).items() if n in maps}) for row in rows
@@ -460,6 +469,24 @@ def _take(
     links.mark_dirty(conn, dirty)
     if more and (system, entity) in DETAILED:
         links.owe_detail(conn, system, entity, more, HAS_MORE)
+
+
+def _newborn(
+    hub: Hub, conn: Connection, system: System, entity: Entity, known: Mapping[str, Link], rows: Sequence[Row]
+) -> dict[str, Link]:
+    """Links of objects that a create of ours made whose answer was lost: shown here, it is settled before they are
+    taken for something new."""
+    from sync_platform.sync import settle  # settles by reads of its own, which come through here
+
+    shown = [
+        row
+        for row in rows
+        if row.evidence is None
+        and row.attributes.get(MARKERS[system])
+        and ((link := known.get(row.external_id)) is None or link.record_id is None)
+    ]
+    ids = settle.settle_shown(hub, conn, system, entity, shown) if shown else set()
+    return links.links_by_external(conn, system, entity, sorted(ids)) if ids else {}
 
 
 def _judge_first(

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from sync_platform.core.identity import Key, Known, Placement, place
-from sync_platform.core.mappings import Unmappable, attributes_of, match_keys
+from sync_platform.core.mappings import attributes_of, match_keys
 from sync_platform.core.merge import Merged, Scene, merge
 from sync_platform.core.plan import Facts, Planned, plan
 from sync_platform.core.records import (
@@ -28,10 +28,12 @@ from sync_platform.core.records import (
     System,
     payload_hash,
 )
-from sync_platform.errors import BadInput, SyncError
+from sync_platform.errors import SyncError
 from sync_platform.ledger import asks, journal, links, outbox, work
-from sync_platform.sync import asked, births, brake, endings, history, in_force, merges, order, pull, unmake
+from sync_platform.sync import asked, births, brake, endings, history, in_force, merges, pull, unmake
+from sync_platform.sync.conditions import Conditions, rounds_needed
 from sync_platform.sync.hub import Customers, Feeds, Hub, Step
+from sync_platform.sync.marks import standing
 
 PLACE_BATCH = 500
 JUDGE_BATCH = 300
@@ -45,7 +47,7 @@ def reconcile(hub: Hub, entity: Entity) -> Step:
     in_force.take_part(hub, entity)
     asked.take_up(hub, entity)
     judge_all(hub, entity, step)
-    rounds = _rounds_needed(hub, entity)
+    rounds = rounds_needed(hub, entity)
     if rounds:
         look = Step(step.name)
         for system in sorted(rounds):
@@ -267,7 +269,7 @@ def _judge(
     lexicons = hub.lexicons(conn, entity, customers_of(records, active) if entity is Entity.TICKET else None)
     link_ids = [link.id for found in all_links.values() for link in found] if marks.late else []
     late = journal.late_of(conn, link_ids, hub.now())
-    conditions = _Conditions.load(hub, conn, entity, keys, feeds or hub.listed_and_polled(conn, entity), unsettled)
+    conditions = Conditions.load(hub, conn, entity, keys, feeds or hub.listed_and_polled(conn, entity), unsettled)
     if marks.parked:
         conditions.parked = journal.parked_of(conn, ids)
     gate = brake.Gate.load(hub, conn, entity, ids if marks.held else ())
@@ -297,6 +299,7 @@ def _judge(
         seen_reviews = set(record.reviews)
         gate.claims(scene)
         ending = endings.before(record, all_links[str(record.id)], still_landing)
+        ending.landing = bool(conditions.unsettled.get(str(record.id)))
         merged = merge(scene)
         ending.held = gate.ends(ending.pending, scene)
         endings.after(hub, ending, scene, merged, conditions.polled)
@@ -305,47 +308,50 @@ def _judge(
         doomed = unmake.doomed(conn, gate, scene, merged.decisions)
         at = scene.next_number
         facts = conditions.facts(record, all_links[str(record.id)], ending, endings.came_back_for(ending.links, scene))
-        if doomed.links:
-            facts = replace(facts, unmade=doomed.links, unmade_later=doomed.waits)
+        facts = replace(facts, unmade=doomed.links, unmade_later=doomed.waits) if doomed.links else facts
         planned = plan(scene, facts)
         gate.writes(scene, planned, facts.unsettled)
         batch.ends += ending.touched
         if ending.waits or doomed.waits:
             batch.still_dirty[str(record.id)] = True
         _collect(hub, record, scene, merged, planned, conditions, batch, step)
-        for system, name in facts.parked:
-            if name != "*":
-                journal.lift(conn, str(record.id), system, name, _standing(scene, system, name), hub.now())
-        for name in seen_reviews - set(record.reviews):
-            state = "resolved" if name in merged.resolved else "agreed"
-            journal.close_review(conn, str(record.id), name, hub.now(), state)
-        asks.ask_again(conn, str(record.id), merged.stale)
-    for (link_id, name), (late_id, _) in late.items():
-        recognised = (d for d in batch.decisions if d.rule == "late" and d.field == name and d.claims)
-        if any(d.claims[0].link_id == link_id for d in recognised):
-            journal.use_late(conn, late_id, name)
+        _lift(hub, conn, scene, facts)
+        _close_reviews(hub, conn, record, seen_reviews - set(record.reviews), merged)
+    _use_late(conn, late, batch.decisions)
     _store(hub, conn, records, active, batch, step)
+    _refresh_turned(hub, conn, records, active, ended)
     gate.store(conn)
 
 
-def _standing(scene: Scene, system: System, name: str) -> set[str]:
-    """Payloads of a field for which a mark still says something: what we would write, what nobody can read."""
-    if name not in scene.maps[system]:
-        return set()
-    link = next((link for link in scene.links if link.system == system), None)
-    out: set[str] = set()
-    try:
-        image = scene.maps[system][name].put(scene.record.fields.get(name), scene.lexicons[system])
-        if link is None or link.cell(name).shadow != image:
-            out.add(payload_hash(image))
-    except Unmappable:
-        pass
-    if link is not None and not link.cell(name).unread:
-        try:
-            scene.maps[system][name].get(link.cell(name).shadow, None, scene.lexicons[system])
-        except BadInput:
-            out.add(payload_hash(link.cell(name).shadow))
-    return out
+def _lift(hub: Hub, conn: Connection, scene: Scene, facts: Facts) -> None:
+    """Marks of values that moved on since."""
+    for system, name in facts.parked:
+        if name != "*":
+            journal.lift(conn, str(scene.record.id), system, name, standing(scene, system, name), hub.now())
+
+
+def _close_reviews(hub: Hub, conn: Connection, record: Record, closed: Collection[str], merged: Merged) -> None:
+    for name in closed:
+        state = "resolved" if name in merged.resolved else "agreed"
+        journal.close_review(conn, str(record.id), name, hub.now(), state)
+    asks.ask_again(conn, str(record.id), merged.stale)
+
+
+def _use_late(conn: Connection, late: Mapping[tuple[int, str], tuple[int, Any]], decisions: Sequence[Decision]) -> None:
+    for (link_id, name), (late_id, _) in late.items():
+        recognised = (d for d in decisions if d.rule == "late" and d.field == name and d.claims)
+        if any(d.claims[0].link_id == link_id for d in recognised):
+            journal.use_late(conn, late_id, name)
+
+
+def _refresh_turned(
+    hub: Hub, conn: Connection, records: Sequence[Record], active: Mapping[str, Sequence[Link]], ended: set[str]
+) -> None:
+    """Who lives on after all is found again at once by what tells people apart; who ended is not."""
+    now = {str(record.id) for record in records if record.tombstone and record.entity is Entity.CUSTOMER}
+    before = {str(record.id) for record in records if str(record.id) in ended and record.entity is Entity.CUSTOMER}
+    if turned := now ^ before:
+        _refresh_keys(hub, conn, {one: active[one] for one in sorted(turned)}, now)
 
 
 def _collect(
@@ -354,7 +360,7 @@ def _collect(
     scene: Scene,
     merged: Merged,
     planned: Planned,
-    conditions: _Conditions,
+    conditions: Conditions,
     batch: _Batch,
     step: Step,
 ) -> None:
@@ -410,7 +416,7 @@ def _collect(
         step.show(record=str(record.id), field=decision.field, rule=decision.rule, cause=decision.cause)
 
 
-def _twins(record: Record, conditions: _Conditions, at: datetime) -> list[dict[str, Any]]:
+def _twins(record: Record, conditions: Conditions, at: datetime) -> list[dict[str, Any]]:
     """The question whether this record is one with those that share a key, but for those that were told apart."""
     told = conditions.told_apart.get(str(record.id), set())
     others = {(key, other) for key, other in conditions.shared.get(str(record.id), set()) if other not in told}
@@ -470,101 +476,6 @@ def _refresh_keys(
     freed = links.records_by_key(conn, [(kind, value) for kind, value, _ in dropped])
     links.mark_dirty(conn, {str(r) for records in freed.values() for r in records} - set(active))
     return now
-
-
-@dataclass(slots=True)
-class _Conditions:
-    """What a create needs to know, for a batch."""
-
-    hub: Hub
-    listed: dict[System, bool]
-    polled: dict[System, Any]
-    shared: dict[str, set[Key]]
-    unread: set[System]
-    parked: dict[str, dict[tuple[System, str], str]]
-    keyed: bool
-    unsettled: dict[str, set[System]]
-    rounds: set[str] = field(default_factory=set)
-    told_apart: dict[str, set[str]] = field(default_factory=dict)
-
-    @classmethod
-    def load(
-        cls,
-        hub: Hub,
-        conn: Connection,
-        entity: Entity,
-        keys: Mapping[str, set[Key]],
-        feeds: Feeds,
-        unsettled: dict[str, set[System]],
-    ) -> _Conditions:
-        strong = {key for found in keys.values() for key in found if key[0] in ("email", "phone")}
-        holders = links.records_by_key(conn, strong) if strong else {}
-        shared: dict[str, set[Key]] = {}
-        for (kind, _), records in holders.items():
-            for record in records if len(records) > 1 else ():
-                others = {(kind, str(other)) for other in records if other != record}
-                shared.setdefault(str(record), set()).update(others)
-        unread = {s for s, e in order.DETAILED if e is entity and links.details_owed(conn, s, e, 1)}
-        listed, polled = feeds
-        return cls(
-            hub,
-            listed,
-            polled,
-            shared,
-            unread,
-            {},
-            entity is Entity.CUSTOMER,
-            unsettled,
-            told_apart=asks.told_apart(conn, shared),
-        )
-
-    def facts(self, record: Record, all_links: Sequence[Link], ending: endings.Ending, made_anew: set[System]) -> Facts:
-        active = {link.system for link in all_links if link.state is LinkState.ACTIVE}
-        unread = any(link.detail for link in all_links if link.state is LinkState.ACTIVE)
-        creatable = set()
-        for system in self.hub.connectors if active and not ending.waits else ():
-            others = [s for s in self.hub.connectors if s != system]
-            if not all(self.listed.values()) or unread or str(record.id) in self.shared:
-                continue
-            if self.keyed and any(not self._read_since(record, other, active) for other in others):
-                self.rounds.add(str(record.id))
-                continue
-            if system in self.unread and not self.hub.rehearsal:
-                # Somebody whose phones were not read yet may be this person: the target is not fully listed.
-                self.rounds.add(str(record.id))
-                continue
-            creatable.add(system)
-        return Facts(
-            creatable=creatable,
-            ever_linked={link.system for link in all_links} - made_anew,
-            parked=self.parked.get(str(record.id), {}),
-            wanted=record.wanted,
-            unsettled=self.unsettled.get(str(record.id), set()),
-        )
-
-    def _read_since(self, record: Record, system: System, active: set[System]) -> bool:
-        """A system that already has a link cannot show this person again as somebody new to us."""
-        if system in active or self.hub.rehearsal:
-            return True
-        at = self.polled.get(system)
-        return at is not None and (record.born_at is None or at >= record.born_at)
-
-
-def _rounds_needed(hub: Hub, entity: Entity) -> set[System]:
-    """Systems to read once more because a record was born since their last round."""
-    if entity is not Entity.CUSTOMER:
-        return set()
-    with hub.ledger.read() as conn:
-        dirty = links.dirty_records(conn, entity, JUDGE_BATCH)
-        if not dirty:
-            return set()
-        listed, polled = hub.listed_and_polled(conn, entity)
-        if not all(listed.values()):
-            return set()
-        newest = max((record.born_at for record in dirty if record.born_at), default=None)
-    if newest is None:
-        return set()
-    return {system for system, at in polled.items() if system not in hub.troubled and (at is None or at < newest)}
 
 
 def _store(

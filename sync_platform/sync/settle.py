@@ -38,6 +38,7 @@ from sync_platform.ledger.outbox import Intent
 from sync_platform.sync import endless, order, pull
 from sync_platform.sync.endings import WHOLE
 from sync_platform.sync.hub import Hub, Step
+from sync_platform.sync.order import MARKERS
 from sync_platform.sync.reconcile import judge_now
 
 TRIES_MAX = 8
@@ -262,8 +263,9 @@ def _acknowledge_field(
     cell = link.cell(name)
     read = shown.get(name, sent)
     before = intent.pre.get(name, UNSET)
-    if name in shown and read == before and read != sent and not _equal(hub, intent, maps[name], read, sent):
-        # The system answered «done» and still shows what it had: not an agreement, and not somebody's edit.
+    if name in shown and read == before and read != sent and not _ours(hub, intent, maps[name], read, sent):
+        # The system answered «done» and still shows what it had, which is not our value as it spells it: not an
+        # agreement, and not somebody's edit.
         cell.shadow = cell.base = read
         out.parked.append(_mark(hub, intent, name, sent, "NOT_TAKEN", "accepted but not taken"))
         return
@@ -408,14 +410,41 @@ def settle_creates(hub: Hub, system: System, entity: Entity, intents: Sequence[I
             else:
                 out.states.append((intent.id, IntentState.DROPPED, None, hub.now()))
             out.dirty.add(str(intent.record_id))
-        links.save_links(conn, out.links)
-        outbox.set_states(conn, out.states)
-        journal.add_observations(conn, out.observations)
-        links.mark_dirty(conn, out.dirty)
-        if entity is Entity.CUSTOMER:
-            links.mark_dirty_children(conn, out.children)
-            links.mark_awaiting(conn, out.references)
+        _keep_found(conn, entity, out)
     step.count("settled", sum(1 for _, state, _, _ in out.states if state is not IntentState.UNKNOWN))
+
+
+def settle_shown(hub: Hub, conn: Connection, system: System, entity: Entity, rows: Sequence[Row]) -> set[str]:
+    """Objects that are shown for the first time and bear the marker of a create that nobody answered: they prove it.
+
+    Settled in the caller's transaction, before anything of the row is taken: what stands there and is not what was sent
+    is somebody's edit, and a later row is judged against it. Gives their external ids.
+    """
+    by_marker = {str(row.attributes[MARKERS[system]]): row for row in rows}
+    out = _Settled()
+    fence = number(conn)
+    step = Step("shown")
+    for intent in outbox.unsettled_creates(conn, system, entity, sorted(by_marker)):
+        row = by_marker.pop(str(intent.marker), None)
+        if row is None:
+            continue
+        _acknowledge_found(hub, conn, intent, row, fence, out, step)
+        out.dirty.add(str(intent.record_id))
+        if (system, entity) in order.DETAILED and row.channel not in (Channel.BY_ID, Channel.ANSWER):
+            out.links[-1].detail = order.UPDATED
+    _keep_found(conn, entity, out)
+    return {link.external_id for link in out.links}
+
+
+def _keep_found(conn: Connection, entity: Entity, out: _Settled) -> None:
+    """Write what creates turned out to have made."""
+    links.save_links(conn, out.links)
+    outbox.set_states(conn, out.states)
+    journal.add_observations(conn, out.observations)
+    links.mark_dirty(conn, out.dirty)
+    if entity is Entity.CUSTOMER:
+        links.mark_dirty_children(conn, out.children)
+        links.mark_awaiting(conn, out.references)
 
 
 def _may_appear(hub: Hub, intent: Intent) -> datetime | None:

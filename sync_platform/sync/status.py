@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, System
 from sync_platform.ledger import accounts as stamps
-from sync_platform.ledger import acts, holds, journal, outbox
+from sync_platform.ledger import acts, erasure, holds, journal, outbox
 from sync_platform.ledger.budget import readings_of
 from sync_platform.ledger.database import Ledger
 from sync_platform.ledger.lease import Holder, holder
@@ -47,6 +47,7 @@ def status(settings: Settings) -> dict[str, Any]:
                 ),
                 "held": holds.listed(conn),
                 "plans": plans.waiting(conn),
+                "erasures": [one.shown() for one in erasure.under_way(conn)],
                 "paused": _paused(conn),
                 "last_run": _last_run(conn),
                 "pruned": (point := checkpoint(conn)) and point.dump(),

@@ -15,6 +15,7 @@ from sync_platform.core.policy_words import rules_in_words
 from sync_platform.core.records import SYSTEMS, UNSET, Json, Link, LinkState, System
 from sync_platform.core.scene import Scene, same
 from sync_platform.errors import BadInput, NotFound
+from sync_platform.ledger import erasure
 from sync_platform.settings import Settings
 from sync_platform.sync.cycle import utc
 from sync_platform.sync.lineage import Story, gather, spelt
@@ -72,7 +73,10 @@ def why(settings: Settings, what: str, field: str | None = None) -> dict[str, An
                 f"nothing is known about the field {field} of this record",
                 remedy=f"Known fields: {', '.join(names_of(story))}.",
             )
-        return one_story(story, field) if field else stories(story)
+        told = [one_story(story, field)] if field else stories(story)
+        erased = [one.shown() for one in erasure.under_way(conn) if str(story.record.id) in one.records]
+    told = [one | ({"erasure": erased[0]} if erased else {}) for one in told]
+    return told[0] if field else told
 
 
 def stories(story: Story) -> list[dict[str, Any]]:

@@ -14,21 +14,6 @@ OPEN = {
         ["person", 3, ["hubspot", "erp", "gorgias"], ["gorgias"]], ["quiet"], ["merge", "hubspot", 0, 1, 1],
         ["pull", "hubspot", "customer"], ["reconcile", "customer"], ["merge", "hubspot", 0, 1, 1], ["quiet"],
     ]),
-    "a delete of forget that was lost on its way is not sent again by itself": ("I22", 80, [
-        ["person", 1, ["erp", "hubspot"], ["hubspot"]], ["person", 2, ["hubspot", "erp", "gorgias"], ["hubspot"]],
-        ["fault", "lost_never", 2], ["forget", 349], ["quiet"],
-    ]),
-    "under a tight brake two orders of the same edits may settle differently": ("I5", 26, [
-        ["operators", 1, 900], ["person", 1, ["erp"], []], ["person", 3, ["gorgias", "erp"], ["gorgias"]],
-        ["pull", "erp", "customer"], ["cycle"], ["burst", "gorgias", "customer", 3, 418, 4], ["cycle"],
-        ["edit", "gorgias", "customer", 1, 35, 400], ["quiet"],
-        ["orders", [["hubspot", "customer", 0, 35, 450], ["gorgias", 453]], [
-            [["view", "hubspot", 2, 3, 0, 4], ["reconcile", "customer"], ["view", "erp", 1, 3, 0, 4],
-             ["pull", "gorgias", "customer"]],
-            [["pull", "gorgias", "customer"], ["reconcile", "customer"], ["view", "hubspot", 2, 3, 0, 4],
-             ["pull", "hubspot", "customer"], ["pull", "erp", "customer"], ["reconcile", "customer"]],
-        ]],
-    ]),
 }  # fmt: skip
 
 

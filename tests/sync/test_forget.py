@@ -8,13 +8,19 @@ from pathlib import Path
 import pytest
 
 from sync_platform.cli import run
+from sync_platform.connectors.memory import MemorySystem
 from sync_platform.connectors.protocol import Outcome, Receipt
-from sync_platform.core.records import System
-from sync_platform.errors import Misconfigured
+from sync_platform.core.records import Lane, System
+from sync_platform.errors import Misconfigured, Unavailable
+from sync_platform.ledger import erasure
 from sync_platform.ledger.database import Ledger
 from sync_platform.settings import Settings
-from sync_platform.sync import keep_out, pull
-from sync_platform.sync.forget import Forgetting, forget
+from sync_platform.sync import erasing, keep_out, pull, reconcile
+from sync_platform.sync.erasing import Forgetting
+from sync_platform.sync.forget import forget
+from sync_platform.sync.hub import Step
+from sync_platform.sync.status import status
+from sync_platform.sync.why import why
 from tests.sync.memory_desk import CUSTOMER, FORMS, TICKET, E, G, H, MemoryDesk, policy_with
 
 KEY = "a key for tests, not a secret of anybody"
@@ -36,6 +42,24 @@ class Remembering(MemoryDesk):
         hub = super().hub(ledger)
         hub.keep_out = keep_out.load(ledger, KEY)
         return hub
+
+    def carry_on(self) -> Step:
+        """What a cycle does of an erasure that is not done."""
+        ledger = Ledger.open(self.url, migrate=False)
+        try:
+            step = Step("forgotten")
+            erasing.carry_on(self.hub(ledger), step)
+        finally:
+            ledger.close()
+        return step
+
+    def under_way(self) -> list[dict]:
+        ledger = Ledger.open(self.url, migrate=False)
+        try:
+            with ledger.read() as conn:
+                return [one.shown() for one in erasure.under_way(conn)]
+        finally:
+            ledger.close()
 
 
 def bytes_of(folder: Path) -> bytes:
@@ -254,6 +278,7 @@ def test_a_create_that_may_still_land_is_waited_for(tmp_path):
     assert not found["done"]
     assert found["unsettled"] == 1
     assert desk.live(E) == {}
+    assert not desk.carry_on().complete
     record = desk.sql("SELECT marker FROM intent WHERE system = 'hubspot' AND verb = 'create'")[0][0]
     desk.systems[H].put(CUSTOMER, {**FORMS[H](*ADA), "sync_id": record})
     found = forgotten(desk)
@@ -326,3 +351,169 @@ def test_a_part_of_an_address_in_what_a_ticket_of_another_is_found_by_goes_too(t
     assert forgotten(desk)["mentions_left"] == 0
     ((named,),) = desk.sql(found_by)
     assert named == "[erased]"
+
+
+class Away(MemorySystem):
+    """A system that does nothing that it is asked to."""
+
+    __slots__ = ()
+
+    def apply(self, changes, *, lane):
+        yield from (Receipt(change.token, Outcome.RETRY, code="UNAVAILABLE") for change in changes)
+
+
+class Mute(MemorySystem):
+    """A system that cannot be asked who stands there."""
+
+    __slots__ = ()
+
+    def lookup(self, entity, keys, *, lane):
+        raise Unavailable("no answer", system=str(self.system))
+
+
+def half_forgotten(tmp_path) -> tuple[Remembering, dict]:
+    """Ada is forgotten while HubSpot does nothing; then it works again."""
+    desk = Remembering(tmp_path)
+    ids = desk.person(*ADA)
+    desk.person(*BEA)
+    desk.cycles()
+    desk.systems[H].__class__ = Away
+    assert not forgotten(desk)["done"]
+    desk.systems[H].__class__ = MemorySystem
+    return desk, ids
+
+
+def test_what_a_forget_left_is_carried_on_with_until_it_is_proven_without_anybody_repeating_it(tmp_path):
+    desk, ids = half_forgotten(tmp_path)
+    desk.systems[H].__class__ = Away
+    step = desk.carry_on()
+    assert [(one["system"], one["code"], one["count"]) for one in step.trouble] == [("hubspot", "UNAVAILABLE", 1)]
+    assert not step.complete
+    assert ids[H] in desk.live(H)
+    desk.systems[H].__class__ = MemorySystem
+    step = desk.carry_on()
+    assert (step.complete, step.trouble, step.counts["erased"]) == (True, [], 1)
+    assert [one["email"] for one in desk.live(H).values()] == [BEA[1]]
+    assert desk.under_way() == []
+    assert desk.sql("SELECT count(*) FROM act WHERE verb = 'forget'") == [(1,)]
+    desk.sql("VACUUM")
+    assert ADA[1].encode() not in bytes_of(tmp_path)
+    assert desk.carry_on().counts == {}
+
+
+def test_what_is_left_of_an_erasure_is_told_without_a_word_of_the_person(tmp_path):
+    desk, _ = half_forgotten(tmp_path)
+    left = [{"system": "hubspot", "entity": "customer", "left": 1, "codes": ["UNAVAILABLE"]}]
+    assert [one["left"] for one in desk.under_way()] == [left]
+    asked = Settings.load({"LEDGER_DATABASE_URL": desk.url}, root=tmp_path)
+    told = status(asked)["erasures"]
+    assert [one["left"] for one in told] == [left]
+    assert ADA[1] not in json.dumps(told)
+    record = desk.sql("SELECT id FROM record WHERE tombstone LIKE '%forgotten%'")[0][0]
+    assert {one["erasure"]["erasure"] for one in why(asked, record)} == {told[0]["erasure"]}
+
+
+def test_a_read_by_id_that_shows_nobody_but_who_is_kept_out_is_not_owed_again(tmp_path):
+    desk = Remembering(tmp_path)
+    desk.person(*ADA)
+    bea = desk.person(*BEA)
+    desk.cycles()
+    assert forgotten(desk)["done"]
+    desk.systems[G].edit(CUSTOMER, bea[G], {"emails": [BEA[1], ADA[1]]})
+    desk.cycle()
+    assert desk.sql("SELECT count(*) FROM link WHERE system = 'gorgias'") == [(1,)]
+    assert desk.sql("SELECT external_id FROM link WHERE detail > 0 OR again") == []
+
+
+def test_with_writing_off_an_erasure_waits_and_says_so(tmp_path):
+    desk, ids = half_forgotten(tmp_path)
+    desk.writes = False
+    step = desk.carry_on()
+    assert "SYNC_WRITES" in step.trouble[0]["remedy"]
+    assert ids[H] in desk.live(H)
+
+
+def test_a_system_that_cannot_be_asked_who_stands_there_is_asked_later(tmp_path):
+    desk = Remembering(tmp_path)
+    desk.person(*ADA, E)
+    desk.systems[E].__class__ = Mute
+    found = forgotten(desk)
+    assert not found["done"]
+    assert [one["system"] for one in found["systems"] if one["left"]] == ["erp"]
+    desk.systems[E].__class__ = MemorySystem
+    assert desk.carry_on().complete
+    assert desk.live(E) == {}
+    desk.sql("VACUUM")
+    assert ADA[1].encode() not in bytes_of(tmp_path)
+
+
+def test_who_ended_before_by_a_delete_is_found_by_the_address_and_erased_where_they_still_stand(tmp_path):
+    desk = Remembering(tmp_path, policy=policy_with(hubspot={"delete": "unlink"}))
+    ids = desk.person(*ADA)
+    desk.person(*BEA)
+    desk.cycles()
+    desk.systems[H].remove(CUSTOMER, ids[H])
+    desk.cycles(2)
+    assert len(desk.records()) == 1
+    assert forgotten(desk)["done"]
+    assert {one["email"] for system in (G, E) for one in desk.live(system).values()} == {BEA[1]}
+
+
+def test_whose_end_was_taken_back_by_an_edit_is_known_by_their_address_again(tmp_path):
+    desk = Remembering(tmp_path, policy=policy_with(hubspot={"delete": "delete"}))
+    ids = desk.person(*ADA)
+    desk.person(*BEA)
+    desk.cycles()
+    desk.systems[H].remove(CUSTOMER, ids[H])
+    ledger = Ledger.open(desk.url, migrate=False)
+    try:
+        hub = desk.hub(ledger)
+        for system in (H, G, E):
+            pull.pull(hub, system, CUSTOMER, reconcile.judge_now(hub, CUSTOMER), full=True)
+        reconcile.reconcile(hub, CUSTOMER)
+        assert len(desk.records()) == 1
+        desk.systems[E].edit(CUSTOMER, ids[E], {"note": "call back"})
+        pull.fetch(hub, E, CUSTOMER, [ids[E]], reconcile.judge_now(hub, CUSTOMER), lane=Lane.DELTA)
+        reconcile.judge_all(hub, CUSTOMER, Step("records"))
+    finally:
+        ledger.close()
+    assert len(desk.records()) == 2
+    assert desk.sql("SELECT count(*) FROM match_key WHERE value = :one", one=ADA[1]) == [(1,)]
+    assert forgotten(desk)["done"]
+    assert desk.live(E).keys() & {ids[E]} == set()
+
+
+def test_tickets_of_somebody_who_came_back_are_kept_out_as_well(tmp_path):
+    desk = Remembering(tmp_path)
+    desk.person(*ADA)
+    desk.cycles()
+    assert forgotten(desk)["done"]
+    again = desk.person(*ADA, E)
+    desk.systems[E].put(TICKET, {"subject": "Once more", "customer_id": again[E], "status": "new"})
+    desk.cycles()
+    assert desk.sql("SELECT 1 FROM link") == []
+    assert desk.live(H, TICKET) == {}
+    assert [one["subject"] for one in desk.live(E, TICKET).values()] == ["Once more"]
+
+
+def test_a_ticket_that_was_read_before_the_one_who_came_back_leaves_the_ledger_and_stays_there(tmp_path):
+    desk = Remembering(tmp_path)
+    desk.person(*ADA)
+    desk.cycles()
+    assert forgotten(desk)["done"]
+    again = desk.person(*ADA, E)
+    desk.systems[E].put(TICKET, {"subject": "Once more", "customer_id": again[E], "status": "new"})
+    ledger = Ledger.open(desk.url, migrate=False)
+    try:
+        hub = desk.hub(ledger)
+        pull.pull(hub, E, TICKET, reconcile.judge_now(hub, TICKET))
+        reconcile.reconcile(hub, TICKET)
+        assert desk.sql("SELECT count(*) FROM link") == [(1,)]
+        pull.pull(hub, E, CUSTOMER, reconcile.judge_now(hub, CUSTOMER))
+    finally:
+        ledger.close()
+    assert desk.carry_on().complete
+    assert desk.sql("SELECT 1 FROM link") == desk.sql("SELECT 1 FROM observation WHERE entity = 'ticket'") == []
+    assert [one["subject"] for one in desk.live(E, TICKET).values()] == ["Once more"]
+    desk.cycles()
+    assert desk.sql("SELECT 1 FROM link") == []
