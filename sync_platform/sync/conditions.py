@@ -46,6 +46,7 @@ class Conditions:
         feeds: Feeds,
         unsettled: dict[str, set[System]],
     ) -> Conditions:
+        """For records with these match keys; `feeds` is what was listed and polled."""
         strong = {key for found in keys.values() for key in found if key[0] in ("email", "phone")}
         holders = links.records_by_key(conn, strong) if strong else {}
         shared: dict[str, set[Key]] = {}
@@ -68,6 +69,7 @@ class Conditions:
         )
 
     def facts(self, record: Record, all_links: Sequence[Link], ending: endings.Ending, made_anew: set[System]) -> Facts:
+        """What a plan of this record may do; notes it in `rounds` where another reading is needed first."""
         active = {link.system for link in all_links if link.state is LinkState.ACTIVE}
         unread = any(link.detail for link in all_links if link.state is LinkState.ACTIVE)
         creatable = set()
@@ -100,7 +102,7 @@ class Conditions:
 
 
 def rounds_needed(hub: Hub, entity: Entity) -> set[System]:
-    """Systems to read once more because a record was born since their last round; a batch of dirty ones is looked at."""
+    """Systems to read once more because a record was born since; a batch of dirty ones is looked at."""
     if entity is not Entity.CUSTOMER:
         return set()
     with hub.ledger.read() as conn:

@@ -267,8 +267,7 @@ def _judge(
     ended = {str(record.id) for record in records if record.tombstone}
     keys = _refresh_keys(hub, conn, active, ended) if entity is Entity.CUSTOMER else {}
     lexicons = hub.lexicons(conn, entity, customers_of(records, active) if entity is Entity.TICKET else None)
-    link_ids = [link.id for found in all_links.values() for link in found] if marks.late else []
-    late = journal.late_of(conn, link_ids, hub.now())
+    late = journal.late_of(conn, [x.id for found in all_links.values() for x in found] if marks.late else [], hub.now())
     conditions = Conditions.load(hub, conn, entity, keys, feeds or hub.listed_and_polled(conn, entity), unsettled)
     if marks.parked:
         conditions.parked = journal.parked_of(conn, ids)
