@@ -116,9 +116,10 @@ def _no_second_life(world: World, system: System, change: Change) -> None:
         ).fetchone()
         if state is None or state[0] == "active":
             continue
-        invariant = "I14" if one.kind == "merged" else "I13"
-        world.evaluated[invariant] += 1
-        if one.kind == "merged":
+        # Who was merged into somebody that was deleted since is deleted with them.
+        merged = one.kind == "merged" and _survivor(world, one) is not None
+        world.evaluated["I14" if merged else "I13"] += 1
+        if merged:
             broken(world, "I14", f"{whose} was merged away in {system} and is created there")
         elif world.policy.entities[change.entity].systems[system].recreate != "later_edit":
             broken(world, "I13", f"{whose} was deleted in {system} and is created there")
@@ -224,12 +225,13 @@ def _came_back(world: World, links: Links, tombs: Tombs) -> None:
 def _chains(world: World, links: Links, tombs: Tombs) -> None:
     """I14: who was merged away leads to who lives on, and to one record where nothing keeps the two apart."""
     hidden = world.ends.hidden()
+    asked = _asked(world, tombs)
     for one in world.ends.all:
         if one.kind != "merged" or one.at not in world.ends.told or one.whose in hidden:
             continue
         at = where(one.system, one.thing)
         survivor = _survivor(world, one)
-        if survivor is None or not survivor.live or at not in links:
+        if survivor is None or at not in links:
             continue
         world.evaluated["I14"] += 1
         end = _end_of(links, at)
@@ -241,24 +243,47 @@ def _chains(world: World, links: Links, tombs: Tombs) -> None:
             broken(world, "I14", f"{' '.join(at)}: its survivor has no living record")
         elif mine is not None and mine != theirs and not _kept_apart(world, one, survivor):
             broken(world, "I14", f"{' '.join(at)} and its survivor are two records, and nothing keeps them apart")
-        elif mine is not None and mine != theirs and not {mine, theirs} & _asked_about(world):
+        elif mine is not None and mine != theirs and theirs not in _asked_with(asked, mine):
             broken(world, "I14", f"{' '.join(at)} and its survivor are two records, and nobody was asked")
 
 
-def _asked_about(world: World) -> set[str]:
-    """Records of which a person was asked whether they are one with another."""
-    kinds = "SELECT record_id FROM review WHERE kind IN ('ambiguous', 'twin', 'merge')"
-    return {row[0] for row in world.shelf.raw.execute(kinds)}
+def _asked(world: World, tombs: Tombs) -> Mapping[str, set[str]]:
+    """Pairs of records of which a person was asked whether they are one, as they live on by now."""
+    kinds = "SELECT record_id, claims FROM review WHERE kind IN ('ambiguous', 'twin', 'merge')"
+    pairs: dict[str, set[str]] = {}
+    for record, text in world.shelf.raw.execute(kinds):
+        for claim in json.loads(text) if text else []:
+            one, other = (_living(tombs, str(name)) or str(name) for name in (record, claim["record"]))
+            pairs.setdefault(one, set()).add(other)
+            pairs.setdefault(other, set()).add(one)
+    return pairs
+
+
+def _asked_with(asked: Mapping[str, set[str]], record: str) -> set[str]:
+    """Records that answers to these questions can make one with this: of merges in a row, one by one."""
+    found: set[str] = set()
+    further = {record}
+    while further:
+        found |= further
+        further = {other for one in further for other in asked.get(one, ())} - found
+    return found
 
 
 def _survivor(world: World, one: Ended) -> Thing | None:
-    thing: Thing | None = one.thing
+    """Who lives on, as far as the engine was shown; None where that one was deleted.
+
+    A merge of the survivor of which no event tells, and whose old id nobody has asked for, is not known to anybody.
+    """
+    thing = one.thing
     seen: set[str] = set()
-    while thing is not None and thing.now.evidence is not None and thing.now.evidence.kind == "merged":
-        if thing.external_id in seen:
+    while (evidence := thing.now.evidence) is not None:
+        further = world.systems[one.system].things.get((thing.entity, str(evidence.into)))
+        if evidence.kind != "merged" or further is None or thing.external_id in seen:
             return None
+        if (*where(one.system, thing), len(thing.versions) - 1) not in world.ends.told:
+            return thing
         seen.add(thing.external_id)
-        thing = world.systems[one.system].things.get((thing.entity, str(thing.now.evidence.into)))
+        thing = further
     return thing
 
 

@@ -182,6 +182,9 @@ class _Merge:
         kept.settled = kept.settled or other.settled
         mine = links.keys_of(self.conn, [str(other.id)]).get(str(other.id), set())
         links.drop_keys(self.conn, [(kind, value, str(other.id)) for kind, value in mine])
+        # Whoever bears one of these, and is placed before this record is judged again, finds it by them.
+        if not kept.tombstone:
+            links.save_keys(self.conn, [(kind, value, str(kept.id)) for kind, value in mine])
         outbox.replace_planned(self.conn, [str(other.id)], [], at=now, run=self.hub.run, lane=Lane.DELTA)
         self._close_reviews(kept, other, now)
         kept.twin = self._still_asked(kept)

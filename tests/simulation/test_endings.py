@@ -66,6 +66,58 @@ def test_a_delete_waits_for_a_read_that_began_after_it_was_seen():
     assert found.evaluated["I12"]
 
 
+def test_of_two_merged_in_hubspot_before_the_erp_was_read_each_keeps_the_own_row_of_the_erp():
+    script = [
+        ["person", 1, ["gorgias", "erp", "hubspot"], ["hubspot"]], ["person", 3, ["erp", "hubspot"], ["erp"]],
+        ["pull", "hubspot", "customer"], ["push", "gorgias", "customer"], ["merge", "hubspot", 1, 2, 0], ["quiet"],
+    ]  # fmt: skip
+    assert play(script, seed=37).violations == []
+
+
+def test_of_two_merges_in_a_row_a_person_is_asked_about_each():
+    script = [
+        ["person", 1, ["gorgias"], []], ["person", 2, ["erp"], ["erp"]],
+        ["person", 3, ["hubspot", "erp", "gorgias"], ["gorgias"]], ["quiet"], ["merge", "hubspot", 0, 1, 1],
+        ["pull", "hubspot", "customer"], ["reconcile", "customer"], ["merge", "hubspot", 0, 1, 1], ["quiet"],
+    ]  # fmt: skip
+    found = play(script, seed=69)
+    assert found.violations == []
+    assert found.evaluated["I14"]
+
+
+def test_a_merge_of_which_nothing_tells_is_not_asked_of_the_merges_before_it():
+    script = [
+        ["means", "delete", "unlink", "ignore", "later_edit"], ["person", 1, ["erp", "gorgias"], ["gorgias"]],
+        ["person", 2, ["hubspot", "gorgias"], ["gorgias"]], ["person", 3, ["hubspot", "erp"], ["erp"]],
+        ["pull", "gorgias", "customer"], ["push", "erp", "customer"], ["delete", "gorgias", "customer", 0],
+        ["fault", "lost_batch", 0], ["cycle"], ["person", 112, ["gorgias", "hubspot"], []],
+        ["pull", "gorgias", "customer"], ["merge", "gorgias", 241, 34, 0], ["wait", 130], ["cycle"],
+        ["edit", "erp", "customer", 0, 25, 549], ["pull", "erp", "customer"], ["push", "gorgias", "customer"],
+        ["merge", "gorgias", 0, 1, 1], ["quiet"],
+    ]  # fmt: skip
+    found = play(script, seed=1029)
+    assert found.violations == []
+    assert found.evaluated["I14"]
+
+
+def test_who_was_merged_into_somebody_that_was_deleted_since_is_made_anew_by_policy_and_for_an_edit_alone():
+    script = [
+        ["means", "delete", "ignore", "delete", "later_edit"], ["person", 1, ["hubspot", "gorgias", "erp"], []],
+        ["person", 2, ["erp", "hubspot"], ["hubspot"]], ["person", 3, ["hubspot", "gorgias"], ["hubspot"]],
+        ["quiet"], ["forget", 848], ["view", "hubspot", 4, 9, 0, 308], ["person", 114, ["gorgias", "hubspot"], []],
+        ["edit", "hubspot", "customer", 2, 50, 240], ["merge", "hubspot", 2, 3, 0],
+        ["delete", "hubspot", "customer", 0], ["fault", "lost_landed", 0], ["cycle"],
+        ["edit", "erp", "customer", 2, 14, 422], ["quiet"],
+    ]  # fmt: skip
+    edited = play(script, seed=1079)
+    assert edited.violations == []
+    assert any("write hubspot customer create" in line and "p114" in line for line in edited.trace)
+    script.pop(-2)
+    untouched = play(script, seed=1079)
+    assert untouched.violations == []
+    assert not any("write hubspot customer create" in line and "p114" in line for line in untouched.trace)
+
+
 def test_who_turns_out_to_be_one_with_somebody_who_was_deleted_is_not_deleted_for_it():
     script = [
         ["means", "delete", "unlink", "delete", "never"],
