@@ -49,7 +49,7 @@ def overview(ledger: Ledger, settings: Settings) -> dict[str, Any]:
             "writes": "on" if writes_allowed(settings, sandbox) else "off",
             "paused": acts.paused(conn),
             "inbox": {"depth": inbox.depth(conn), "oldest_at": _oldest_delivery(conn), "door": inbox.counts(conn)},
-            "waiting": _waiting(conn),
+            "waiting": waiting(conn),
             "lags": _lags(conn, now),
             "standing": next((kept for row in runs if (kept := (row.counts or {}).get("standing"))), None),
             "runs": _runs(runs, now),
@@ -77,7 +77,7 @@ def _oldest_delivery(conn: Connection) -> datetime | None:
     return at
 
 
-def _waiting(conn: Connection) -> dict[str, Any]:
+def waiting(conn: Connection) -> dict[str, Any]:
     """What a person, a run or a system still has to do, and since when the oldest waits."""
     by = (INTENT.c.system, INTENT.c.entity, INTENT.c.state)
     open_ = conn.execute(select(*by, func.count()).where(IS_OPEN).group_by(*by).order_by(*by))

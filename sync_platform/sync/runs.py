@@ -19,7 +19,7 @@ from sync_platform.sync.cycle import utc
 RUN = RunRow.__table__  # type: ignore[attr-defined]
 LINES = 50
 # Of a larger run the first so many rows are counted, and the page says so.
-COUNTED_MAX = 20_000
+COUNTED_MAX = 5_000
 _COLUMNS = (RUN.c.id, RUN.c.kind, RUN.c.started_at, RUN.c.ended_at, RUN.c.outcome, RUN.c.complete, RUN.c.counts)
 
 
@@ -85,11 +85,9 @@ def run(ledger: Ledger, number: str, keys: Mapping[str, int | None] | None = Non
         kept: dict[str, Any] = {}
         if begun is not None:
             kept = {
-                "saw": _saw(conn, number, begun["observation"], (ended or {}).get("observation"), keys.get("saw")),
-                "decided": _decided(
-                    conn, number, begun["decision"], (ended or {}).get("decision"), keys.get("decided")
-                ),
-                "wrote": _wrote(conn, begun["receipt"], (ended or {}).get("receipt"), keys.get("wrote")),
+                "saw": saw(conn, number, begun["observation"], (ended or {}).get("observation"), keys.get("saw")),
+                "decided": decided(conn, number, begun["decision"], (ended or {}).get("decision"), keys.get("decided")),
+                "wrote": wrote(conn, begun["receipt"], (ended or {}).get("receipt"), keys.get("wrote")),
             }
     return (
         _line(row, owner)
@@ -112,7 +110,8 @@ def _between(column: Any, low: int, high: int | None) -> Any:
     return column > low if high is None else and_(column > low, column <= high)
 
 
-def _saw(conn: Connection, run: str, low: int, high: int | None, after: int | None) -> dict[str, Any]:
+def saw(conn: Connection, run: str, low: int, high: int | None, after: int | None) -> dict[str, Any]:
+    """Observations of a run, between two numbers: `{counts, all, lines, next}`."""
     table = OBSERVATION
     mine = and_(_between(table.c.id, low, high), table.c.run == run)
     inner = select(table.c.system, table.c.entity, table.c.channel).where(mine).limit(COUNTED_MAX).subquery()
@@ -127,7 +126,8 @@ def _saw(conn: Connection, run: str, low: int, high: int | None, after: int | No
     return _told([one._asdict() for one in grouped], lines)
 
 
-def _decided(conn: Connection, run: str, low: int, high: int | None, after: int | None) -> dict[str, Any]:
+def decided(conn: Connection, run: str, low: int, high: int | None, after: int | None) -> dict[str, Any]:
+    """Its decisions, in the same form."""
     table = DECISION
     mine = and_(_between(table.c.id, low, high), table.c.run == run)
     inner = select(table.c.entity, table.c.field, table.c.rule).where(mine).limit(COUNTED_MAX).subquery()
@@ -142,8 +142,8 @@ def _decided(conn: Connection, run: str, low: int, high: int | None, after: int 
     return _told([one._asdict() for one in grouped], lines)
 
 
-def _wrote(conn: Connection, low: int, high: int | None, after: int | None) -> dict[str, Any]:
-    """Answers to our calls; the intents of what was written then."""
+def wrote(conn: Connection, low: int, high: int | None, after: int | None) -> dict[str, Any]:
+    """Answers to its calls, with the intents of what was written then, in the same form."""
     joined = RECEIPT.join(INTENT, INTENT.c.id == RECEIPT.c.intent_id)
     mine = _between(RECEIPT.c.id, low, high)
     columns = (INTENT.c.system, INTENT.c.entity, INTENT.c.verb, RECEIPT.c.outcome)

@@ -21,7 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 PAGE = ROOT / "docs" / "reference" / "figures.md"
-NAMES = ("budget", "calls", "records", "memory", "sandbox", "door", "webhooks", "quiet")
+NAMES = ("budget", "calls", "records", "memory", "sandbox", "door", "webhooks", "quiet", "pages")
 Found = Mapping[str, Any]
 
 BUDGET = """\
@@ -65,6 +65,11 @@ The same way through Dagster's daemon with this project's `dagster.yaml` and the
 1 to 20 s after the last run had ended; polls are {poll_s:g} s apart. Seconds from the edit until each stage was over;
 the load of the machine (15 minutes) was {load}. Most of it is a new process for the run that imports Dagster; a system
 is polled after what was told is written."""
+
+
+PAGES = """\
+Every kind of page over HTTP from `sync-platform serve`, a process of its own, over a ledger of {records:,} records made from
+the rows of a few real ones; {rounds} times each, milliseconds. Bound: each median under {bound_ms} ms."""
 
 
 def measure(name: str, *, quick: bool) -> dict[str, Any]:
@@ -242,6 +247,18 @@ def bound_of(found: Found, stages: Found) -> str:
     return f"Bound: median {found['median_bound_s']} s, 95 % under {found['p95_bound_s']} s: {verdict(met)}."
 
 
+def pages_part(found: Found) -> str:
+    """Each page on both databases."""
+    lite, other = found["ledgers"]
+    rows = [
+        (one["page"], one["median_ms"], one["most_ms"], two["median_ms"], two["most_ms"])
+        for one, two in zip(lite["pages"], other["pages"], strict=True)
+    ]
+    met = all(row[1] < found["bound_ms"] and row[3] < found["bound_ms"] for row in rows)
+    heads = ("page", f"{lite['ledger']}: median", "most", f"{other['ledger']}: median", "most")
+    return f"{table(heads, rows)}\n\nBound: {verdict(met)}."
+
+
 PARTS: Mapping[str, tuple[str, str, Callable[[Found], str]]] = {
     "budget": ("Budget", BUDGET, budget_part),
     "calls": ("Calls against the bound", CALLS, calls_part),
@@ -251,6 +268,7 @@ PARTS: Mapping[str, tuple[str, str, Callable[[Found], str]]] = {
     "door": ("The door", DOOR, door_part),
     "webhooks": ("From a webhook to the other systems", WEBHOOKS, webhooks_part),
     "quiet": ("The first webhook after quiet", QUIET, quiet_part),
+    "pages": ("Pages over a million records", PAGES, pages_part),
 }
 HEAD = """\
 # Figures

@@ -208,8 +208,12 @@ def fill(ledger: Ledger) -> Ledger:
             for i, one in enumerate(known)
         ],
         journal.LATE: [{"link_id": i, "intent_id": i, "payload": {}, "until": NOW} for i in range(SIZE)],
-        journal.PARKED: [PARKED | {"record_id": one, "lifted_at": NOW} for one in known],
-        journal.REVIEW: [REVIEW | {"record_id": one, "state": "agreed"} for one in known],
+        journal.PARKED: [
+            PARKED | {"record_id": one, "lifted_at": NOW if i % 3 else None} for i, one in enumerate(known)
+        ],
+        journal.REVIEW: [
+            REVIEW | {"record_id": one, "state": "agreed" if i % 3 else "open"} for i, one in enumerate(known)
+        ],
     }
     with ledger.begin() as conn:
         for table, found in rows.items():
