@@ -68,8 +68,8 @@ is polled after what was told is written."""
 
 
 PAGES = """\
-Every kind of page over HTTP from `sync-platform serve`, a process of its own, over a ledger of {records:,} records made from
-the rows of a few real ones; {rounds} times each, milliseconds. Bound: each median under {bound_ms} ms."""
+Every kind of page over HTTP from `sync-platform serve`, a process of its own, over a ledger of {records:,} records made
+from the rows of a few real ones; {rounds} times each, milliseconds. Bound: each median under {bound_ms} ms."""
 
 
 def measure(name: str, *, quick: bool) -> dict[str, Any]:
