@@ -32,6 +32,7 @@ IS_DIRTY = text("record.dirty")
 IS_AGAIN = text("link.again")
 IS_OWED = text("link.detail > 0")
 IS_ACTIVE = text("link.state = 'active'")
+IS_ENDED = text("record.tombstone IS NOT NULL")
 # As a parameter beside an index on one state it would make SQLite plan the statement anew at every run.
 IS_BARRED = text("link.state = 'barred'")
 

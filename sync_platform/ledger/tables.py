@@ -82,6 +82,7 @@ class RecordRow(LedgerModel, table=True):
         Index("ix_record_dirty", "entity", "id", sqlite_where=text("dirty"), postgresql_where=text("dirty")),
         Index("ix_record_named", "named"),
         Index("ix_record_surnamed", "surnamed"),
+        Index("ix_record_born", "born_at", "entity"),
         Index(
             "ix_record_ended",
             "id",
@@ -124,6 +125,8 @@ class LinkRow(LedgerModel, table=True):
             sqlite_where=text("state = 'active' AND record_id IS NOT NULL"),
             postgresql_where=text("state = 'active' AND record_id IS NOT NULL"),
         ),
+        # Begins with the number, so that no search takes it for one of its own: it is there to be counted along.
+        Index("ix_link_standing", "id", "entity", "system", "state"),
         Index(
             "ix_link_unplaced",
             "entity",

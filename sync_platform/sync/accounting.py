@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, literal_column, select
 
 from sync_platform.core.bounds import Work, terms
 from sync_platform.core.records import Entity, System
 from sync_platform.ledger import budget, journal, links
+from sync_platform.ledger.database import get_meta, set_meta
 from sync_platform.sync.hub import Hub
+
+STANDING = "standing"
+QUICK_S, LASTS = 0.05, 100
 
 
 def work_of(hub: Hub, system: System) -> Work:
@@ -124,23 +131,48 @@ def lag_s(hub: Hub, conn: Connection, system: System, entity: Entity) -> float |
 
 @dataclass(slots=True)
 class Standing:
-    """How things stand beside what a step did: rows known, in review, parked. Counted once a cycle."""
+    """How things stand beside what a step did: rows known, in review, parked. Counted once a cycle.
+
+    A count that took long is not repeated at once: it holds for a hundred times as long as it took.
+    """
 
     links: dict[tuple[str, str], int]
     records: dict[str, int]
+    at: datetime
+    took_s: float = 0.0
 
     @classmethod
-    def load(cls, conn: Connection) -> Standing:
-        """Two statements over indexed columns."""
+    def load(cls, conn: Connection, now: datetime) -> Standing:
+        """The last count, or a new one, over indexes alone."""
+        kept = get_meta(conn, STANDING)
+        if kept is not None:
+            before = cls._read(json.loads(kept))
+            if before.took_s > QUICK_S and now < before.at + timedelta(seconds=LASTS * before.took_s):
+                return before
+        began = time.perf_counter()
         link, record = links.LINK, links.RECORD
-        by_system = conn.execute(
-            select(link.c.system, link.c.entity, func.count())
-            .where(link.c.state == "active")
-            .group_by(link.c.system, link.c.entity)
+        # As expressions, so that SQLite scans the index that holds all three, not the one that would save the sorting.
+        by = [column.concat(literal_column("''")) for column in (link.c.system, link.c.entity)]
+        by_system = conn.execute(select(*by, func.count()).where(links.IS_ACTIVE).group_by(*by)).all()
+        by_entity = select(record.c.entity, func.count()).group_by(record.c.entity)
+        every = {row[0]: int(row[1]) for row in conn.execute(by_entity)}
+        ended = {row[0]: int(row[1]) for row in conn.execute(by_entity.where(links.IS_ENDED))}
+        alive = {entity: left for entity, n in every.items() if (left := n - ended.get(entity, 0))}
+        return cls(
+            {(row[0], row[1]): int(row[2]) for row in by_system},
+            alive,
+            now,
+            round(time.perf_counter() - began, 3),
         )
-        alive = record.c.tombstone.is_(None)
-        by_entity = conn.execute(select(record.c.entity, func.count()).where(alive).group_by(record.c.entity))
-        return cls({(row[0], row[1]): int(row[2]) for row in by_system}, {row[0]: int(row[1]) for row in by_entity})
+
+    @classmethod
+    def _read(cls, kept: Mapping[str, Any]) -> Standing:
+        by = {(system, entity): n for entity, found in kept["links"].items() for system, n in found.items()}
+        return cls(by, kept["records"], datetime.fromisoformat(kept["at"]), kept["took_s"])
+
+    def keep(self, conn: Connection) -> None:
+        """Remember the count for the next cycle."""
+        set_meta(conn, STANDING, json.dumps(self.dump() | {"at": self.at.isoformat(), "took_s": self.took_s}))
 
     def dump(self) -> dict[str, Any]:
         """`{"records": {entity: n}, "links": {entity: {system: n}}}`: kept with the run, so that no page counts."""

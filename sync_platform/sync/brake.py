@@ -48,7 +48,7 @@ BLANKED, DELETED = "blanked", "deleted"
 SCAN_BATCH = 300
 _ROWS_OF = (
     select(links.LINK.c.system, func.count())
-    .where(links.LINK.c.entity == bindparam("b_entity"), links.IS_ACTIVE, links.LINK.c.record_id.is_not(None))
+    .where(links.LINK.c.entity == bindparam("b_entity"), links.IS_ACTIVE)
     .group_by(links.LINK.c.system)
 )
 

@@ -203,7 +203,7 @@ class Cycle:
             self._spent[system] = facts
         with self.hub.ledger.read() as conn:
             if self._standing is None:
-                self._standing = Standing.load(conn)
+                self._standing = Standing.load(conn, self.hub.now())
             step.counts |= self._standing.of(self.hub, conn, step.name.split("/")[0], system, entity)
         self.steps.append(step)
         return step
@@ -227,6 +227,8 @@ class Cycle:
                     errors=summary["errors"],
                 )
             )
+            if self._standing is not None:
+                self._standing.keep(conn)
             if summary["complete"] and not self.hub.only and not self.hub.loaded(conn):
                 set_meta(conn, LOADED, self.hub.now().isoformat())
             finished = int(get_meta(conn, "cycles_finished") or 0) + 1

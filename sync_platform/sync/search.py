@@ -29,7 +29,6 @@ PAGE = 50
 DECISIONS_MAX = 1000
 NAME_LEAST = 2
 WHAT = ("changed", "review", "parked", "deleted", "merged")
-IS_ENDED = text("record.tombstone IS NOT NULL")
 IS_WAITING = text("parked.lifted_at IS NULL")
 IS_ASKED = text("review.state = 'open'")
 _RECORD_ID = re.compile(r"[0-9a-f]{32}")
@@ -186,7 +185,7 @@ def _by_rows(
 def _ended(cause: Callable[[ColumnElement[Any]], ColumnElement[bool]]) -> Callable[..., tuple[list[str], str | None]]:
     def of(conn: Connection, after: str | None) -> tuple[list[str], str | None]:
         said = RECORD.c.tombstone["cause"].as_string()
-        statement = select(RECORD.c.id).where(IS_ENDED, RECORD.c.id > (after or ""), cause(said))
+        statement = select(RECORD.c.id).where(links.IS_ENDED, RECORD.c.id > (after or ""), cause(said))
         ids = list(conn.execute(statement.order_by(RECORD.c.id).limit(PAGE + 1)).scalars())
         return ids[:PAGE], ids[PAGE - 1] if len(ids) > PAGE else None
 

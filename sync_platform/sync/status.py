@@ -13,7 +13,7 @@ from sync_platform.ledger import acts, erasure, holds, journal, outbox
 from sync_platform.ledger.budget import readings_of
 from sync_platform.ledger.database import Ledger
 from sync_platform.ledger.lease import Holder, holder
-from sync_platform.ledger.links import LINK, RECORD
+from sync_platform.ledger.links import IS_ACTIVE, LINK, RECORD
 from sync_platform.ledger.retention import checkpoint
 from sync_platform.ledger.tables import CursorRow, InboxRow, RunRow
 from sync_platform.settings import Settings
@@ -76,9 +76,7 @@ def status(settings: Settings) -> dict[str, Any]:
 
 def _entity(conn: Any, entity: Entity) -> dict[str, Any]:
     links = conn.execute(
-        select(LINK.c.system, func.count())
-        .where(LINK.c.entity == entity, LINK.c.state == "active")
-        .group_by(LINK.c.system)
+        select(LINK.c.system, func.count()).where(LINK.c.entity == entity, IS_ACTIVE).group_by(LINK.c.system)
     )
     records = conn.execute(
         select(func.count()).select_from(RECORD).where(RECORD.c.entity == entity, RECORD.c.tombstone.is_(None))

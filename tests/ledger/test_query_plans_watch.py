@@ -8,7 +8,8 @@ import pytest
 
 from sync_platform.ledger import spans
 from sync_platform.sync import overview, runs
-from tests.ledger.test_query_plans import filled, plans
+from sync_platform.sync.accounting import Standing
+from tests.ledger.test_query_plans import NOW, filled, plans
 
 __all__ = ["filled"]
 GROWING = {"record", "link", "observation", "decision", "intent", "receipt", "parked", "review", "match_key", "inbox"}
@@ -43,3 +44,10 @@ def test_a_run_is_told_from_its_own_range_of_numbers(filled, name):
 def test_the_end_of_every_table_is_found_by_its_key(filled):
     for sql, plan in plans(filled, spans.reached):
         assert not walked(plan, postgres=filled.postgres) & GROWING, f"{sql}\n{plan}"
+
+
+def test_what_every_cycle_counts_is_counted_by_small_indexes(filled):
+    found = plans(filled, lambda conn: Standing.load(conn, NOW))
+    for (sql, plan), index in zip(found[-3:], ("ix_link_standing", "ix_record_born", "ix_record_ended"), strict=True):
+        assert index in plan, f"{sql}\n{plan}"
+        assert filled.postgres or "COVERING" in plan or index == "ix_record_ended", plan

@@ -66,7 +66,8 @@ def nobody(filled_ledger: Filled) -> Iterator[TestClient]:
 # --- a browser
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while it is there a loop runs in this process, and no test of the door could begin its own.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A real browser; skips where there is none."""
     playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: install the extra `e2e`")

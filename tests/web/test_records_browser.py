@@ -81,7 +81,7 @@ def test_somebody_is_found_opened_and_explained(browse, filled_ledger):
     assert "@" not in page.url
     page.get_by_role("link", name="Phone", exact=True).click()
     page.get_by_role("heading", name="Why Phone is +12125550182").wait_for()
-    assert page.url.endswith("?field=phone#way")
+    page.wait_for_url("**?field=phone#way")
     drawing = page.get_by_role("group", name="The way of Phone")
     drawing.get_by_role("link", name=re.compile(r"by rule owner")).click()
     page.get_by_role("heading", name=re.compile("Decision")).wait_for()
