@@ -173,7 +173,7 @@ def test_the_door_and_the_job_take_a_persons_word(braked, monkeypatch, capsys):
     assert cli.run(["approve", str(one)]) == 1
     assert cli.run(["pause", "--why", "a move"]) == 0
     assert cli.run(["sync"]) == 4
-    assert cli.run(["status"]) == 0
+    assert cli.run(["status"]) == 4
     assert "paused by" in capsys.readouterr().out
     assert cli.run(["resume"]) == 0
     assert cli.run(["sync", "--json"]) == 0
