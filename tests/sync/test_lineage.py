@@ -214,12 +214,11 @@ def statements(ledger, ask) -> int:
     def note(_conn, _cursor, statement, *_rest) -> None:
         said.append(statement)
 
-    event.listen(ledger.engine, "before_cursor_execute", note)
-    try:
-        with ledger.read() as conn:
-            ask(conn)
-    finally:
-        event.remove(ledger.engine, "before_cursor_execute", note)
+    with ledger.read() as conn:
+        # On the connection itself: statements that are known go past what listens to the engine.
+        event.listen(conn, "before_cursor_execute", note)
+        ask(conn)
+        event.remove(conn, "before_cursor_execute", note)
     return len(said)
 
 
