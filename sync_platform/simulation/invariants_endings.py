@@ -235,9 +235,13 @@ def _chains(world: World, links: Links, tombs: Tombs) -> None:
             continue
         world.evaluated["I14"] += 1
         end = _end_of(links, at)
-        if end != where(one.system, survivor):
+        reached = next(
+            (thing for thing in _onwards(world, one.system, survivor) if where(one.system, thing) == end), None
+        )
+        if end is None or reached is None:
             broken(world, "I14", f"{' '.join(at)} was merged into {survivor.external_id}, and leads to {end}")
             continue
+        survivor = reached
         mine, theirs = (_living(tombs, links[place]["record"]) for place in (at, end))
         if theirs is None or (mine is not None and (tombs.get(mine) or {}).get("cause") == "merged"):
             broken(world, "I14", f"{' '.join(at)}: its survivor has no living record")
@@ -285,6 +289,18 @@ def _survivor(world: World, one: Ended) -> Thing | None:
         seen.add(thing.external_id)
         thing = further
     return thing
+
+
+def _onwards(world: World, system: System, thing: Thing) -> Iterator[Thing]:
+    """This object and whom it was merged into since: who holds its addresses now may tell more than was told."""
+    seen: set[str] = set()
+    further: Thing | None = thing
+    while further is not None and further.external_id not in seen:
+        yield further
+        seen.add(further.external_id)
+        evidence = further.now.evidence
+        merged = evidence is not None and evidence.kind == "merged"
+        further = world.systems[system].things.get((thing.entity, str(evidence.into))) if evidence and merged else None
 
 
 def _end_of(links: Links, at: tuple[System, Entity, str]) -> tuple[System, Entity, str] | None:

@@ -40,7 +40,7 @@ def take_evidence(hub: Hub, link: Link, row: Row, taken: Taken, now: datetime) -
         if not merged and link.again:
             link.again = False
             return {}
-        if not merged or (link.gone or {}).get("kind") != "missing":
+        if not merged:
             return None
     if link.unsettled:
         # What lists hide is not owed of what nobody can read now; the next answer shows all of it.

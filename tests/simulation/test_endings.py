@@ -118,6 +118,28 @@ def test_who_was_merged_into_somebody_that_was_deleted_since_is_made_anew_by_pol
     assert not any("write hubspot customer create" in line and "p114" in line for line in untouched.trace)
 
 
+def test_who_was_taken_back_and_merged_away_unseen_is_merged_and_not_deleted():
+    script = [
+        ["person", 1, ["hubspot"], []], ["person", 2, ["erp", "hubspot", "gorgias"], ["hubspot"]], ["quiet"],
+        ["delete", "hubspot", "customer", 2], ["sweep", "hubspot", "customer"],
+        ["restore", "hubspot", "customer", 509], ["merge", "hubspot", 0, 1, 0], ["quiet"],
+    ]  # fmt: skip
+    found = play(script, seed=3012)
+    assert found.violations == []
+    assert found.evaluated["I14"]
+
+
+def test_of_two_merges_that_nothing_told_the_first_may_lead_at_once_to_who_holds_the_addresses():
+    script = [
+        ["person", 1, ["erp", "hubspot", "gorgias"], []], ["person", 2, ["erp", "gorgias", "hubspot"], []],
+        ["person", 3, ["gorgias", "erp"], []], ["cycle"], ["merge", "gorgias", 830, 118, 1],
+        ["edit", "hubspot", "customer", 2, 16, 702], ["merge", "gorgias", 3, 4, 1], ["quiet"],
+    ]  # fmt: skip
+    found = play(script, seed=3076)
+    assert found.violations == []
+    assert found.evaluated["I14"]
+
+
 def test_who_turns_out_to_be_one_with_somebody_who_was_deleted_is_not_deleted_for_it():
     script = [
         ["means", "delete", "unlink", "delete", "never"],
