@@ -7,7 +7,7 @@ such an edit, so it stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from sync_platform.core.records import UNSET, Decision, Json, Link, LinkState, Record, System
 
@@ -15,6 +15,9 @@ from sync_platform.core.records import UNSET, Decision, Json, Link, LinkState, R
 ARCHIVES = frozenset({System.HUBSPOT})
 # Decisions that are nobody's edit.
 _NO_EDIT = frozenset({"refused", "late", "unreadable", "coherent", "empty_keeps"})
+# A system hangs tickets on another customer when it merges theirs away, often before it tells the merge: that is reason
+# enough to let nothing be deleted, and none to make anything anew.
+MOVED = frozenset({"customer"})
 # What came of an end without the policy's word: our own delete, one of ours that landed late.
 SETTLED = frozenset({"by_us"})
 
@@ -24,13 +27,14 @@ def pending(links: Iterable[Link]) -> list[Link]:
     return [link for link in links if link.state is LinkState.GONE and link.gone and not link.gone.get("judged")]
 
 
-def edited_unknowingly(record: Record, link: Link, active: Sequence[Link]) -> bool:
-    """Whether somebody changed the record elsewhere and the deleted object had not been shown that."""
-    if any(cell.changed for other in active for cell in other.cells.values()):
+def edited_unknowingly(record: Record, link: Link, active: Sequence[Link], but: Collection[str] = ()) -> bool:
+    """Whether somebody changed the record elsewhere, not in `but` alone, and the deleted object was not shown that."""
+    if any(cell.changed for other in active for name, cell in other.cells.items() if name not in but):
         return True
     return any(
         claim.link_id != link.id and claim.number > (link.cells[name].seen if name in link.cells else 0)
         for name, claims in record.contests.items()
+        if name not in but
         for claim in claims
     )
 
@@ -40,12 +44,13 @@ def met_after(active: Sequence[Link]) -> bool:
     return any(other.cells and all(cell.base is UNSET for cell in other.cells.values()) for other in active)
 
 
-def edits(decisions: Iterable[Decision], active: Sequence[Link]) -> bool:
-    """Whether these decisions follow an edit in one of the systems that still hold the record."""
+def edits(decisions: Iterable[Decision], active: Sequence[Link], but: Collection[str] = ()) -> bool:
+    """Whether these decisions follow an edit, in other fields than `but`, in a system that still holds the record."""
     there = {link.id for link in active}
     return any(
         decision.cause == "change"
         and decision.rule not in _NO_EDIT
+        and decision.field not in but
         and any(claim.link_id in there for claim in decision.claims)
         for decision in decisions
     )

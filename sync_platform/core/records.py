@@ -230,7 +230,8 @@ class Link:
     """record ↔ (system, external id) with everything believed about that object.
 
     `gone` is what is known of its end: kind (deleted, archived, missing, by_us, or restored), at, run, edited (somebody
-    changed the record elsewhere without knowing of the end, or after it) and judged (what followed; None: nothing yet).
+    changed the record elsewhere without knowing of the end, or after it; `moved`: in its customer alone) and judged
+    (what followed; None: nothing yet).
     On an active link it is a suspicion, or that it came back. `whole_at` is when its last read by id began.
     """
 

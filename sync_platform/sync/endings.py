@@ -20,6 +20,8 @@ from sync_platform.sync.hub import Hub
 
 # The field of a late payload that stands for the object itself: a delete of ours that may still land.
 WHOLE = "*"
+# How a ticket was edited that merely hangs on another customer.
+MOVED = "moved"
 # The cause of a record's end that no object's return undoes.
 FORGOTTEN = "forgotten"
 
@@ -48,8 +50,10 @@ def before(record: Record, links: Sequence[Link], late: Mapping[tuple[int, str],
         gone = link.gone or {}
         if (link.id, WHOLE) in late:
             link.gone = {**gone, "kind": "by_us"}
-        elif not gone.get("edited") and endings.edited_unknowingly(record, link, active):
+        elif gone.get("edited") is not True and endings.edited_unknowingly(record, link, active, endings.MOVED):
             link.gone = {**gone, "edited": True}
+        elif not gone.get("edited") and endings.edited_unknowingly(record, link, active):
+            link.gone = {**gone, "edited": MOVED}
         elif endings.met_after(active):
             link.gone = {**gone, "unsure": True}
         ending.touched.append(link)
@@ -59,8 +63,10 @@ def before(record: Record, links: Sequence[Link], late: Mapping[tuple[int, str],
 def after(hub: Hub, ending: Ending, scene: Scene, merged: Merged, polled: Mapping[System, datetime | None]) -> None:
     """Judge the ends after the merge: tombstones, and decisions about the record as a whole."""
     _restored(ending, scene)
-    if endings.edits(merged.decisions, ending.active):
-        _edited(ending)
+    if endings.edits(merged.decisions, ending.active, endings.MOVED):
+        _edited(ending, True)
+    elif endings.edits(merged.decisions, ending.active):
+        _edited(ending, MOVED)
     _revive(ending, scene, merged)
     for link in ending.pending:
         gone = link.gone or {}
@@ -113,10 +119,10 @@ def _tombstone(hub: Hub, link: Link, means: str) -> Json:
     return {"cause": "deleted", "system": str(link.system), "means": means, "at": hub.now().isoformat()}
 
 
-def _edited(ending: Ending) -> None:
+def _edited(ending: Ending, how: Json) -> None:
     for link in ending.links:
-        if link.state is LinkState.GONE and link.gone and not link.gone.get("edited"):
-            link.gone = {**link.gone, "edited": True}
+        if link.state is LinkState.GONE and link.gone and link.gone.get("edited") not in (True, how):
+            link.gone = {**link.gone, "edited": how}
             if link not in ending.touched:
                 ending.touched.append(link)
 
@@ -146,7 +152,7 @@ def came_back_for(links: Sequence[Link], scene: Scene) -> set[System]:
     """Systems in which a deleted object may be made anew: the policy says so, and somebody edited it since."""
     out = set()
     for link in links:
-        if link.state is not LinkState.GONE or not (link.gone or {}).get("edited"):
+        if link.state is not LinkState.GONE or (link.gone or {}).get("edited") is not True:
             continue
         if scene.policy.systems[link.system].recreate == "later_edit":
             out.add(link.system)

@@ -140,6 +140,28 @@ def test_of_two_merges_that_nothing_told_the_first_may_lead_at_once_to_who_holds
     assert found.evaluated["I14"]
 
 
+@pytest.mark.parametrize(
+    ("seed", "script"),
+    [
+        (3200, [
+            ["means", "delete", "unlink", "ignore", "later_edit"],
+            ["person", 1, ["erp", "gorgias", "hubspot"], ["hubspot"]],
+            ["person", 2, ["gorgias", "erp"], []], ["person", 3, ["gorgias", "erp", "hubspot"], ["hubspot"]], ["cycle"],
+            ["delete", "gorgias", "ticket", 14], ["merge", "hubspot", 0, 1, 1], ["quiet"],
+        ]),
+        (3080, [
+            ["means", "delete", "delete", "unlink", "later_edit"],
+            ["person", 1, ["gorgias", "hubspot", "erp"], ["hubspot"]], ["person", 2, ["erp", "gorgias"], ["erp"]],
+            ["quiet"], ["merge", "gorgias", 362, 51, 1], ["delete", "erp", "ticket", 1], ["cycle"],
+        ]),
+    ],
+)  # fmt: skip
+def test_a_deleted_ticket_is_not_made_anew_because_its_customer_was_merged_away_elsewhere(seed, script):
+    found = play(script, seed=seed)
+    assert found.violations == []
+    assert any("deleted" in line and "ticket" in line for line in found.trace)
+
+
 def test_who_turns_out_to_be_one_with_somebody_who_was_deleted_is_not_deleted_for_it():
     script = [
         ["means", "delete", "unlink", "delete", "never"],
