@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sync_platform.core.mappings import Lexicon, Unmappable, field_maps, observe
@@ -149,9 +149,21 @@ def _customer_of(world: World, system: System, ticket: Thing) -> str:
     return people.whose(Entity.CUSTOMER, system, thing.now.attributes) if thing else ""
 
 
+def _brought_back(world: World, system: System, things: Sequence[Thing]) -> int:
+    """How many of these a person restored after they were made anew, and somebody is asked whether they are one."""
+    back = {at for _, _, at in world.ends.restored}
+    twins = (
+        "SELECT 1 FROM link JOIN record ON record.id = link.record_id"
+        " WHERE link.system = ? AND link.entity = ? AND link.external_id = ? AND record.twin"
+    )
+    mine = [at for thing in things if (at := (system, thing.entity, thing.external_id)) in back]
+    return sum(1 for at in mine if world.shelf.raw.execute(twins, tuple(map(str, at))).fetchone())
+
+
 def _counted(world: World, entity: Entity, whose: str, group: Group, with_ticket: set[str]) -> None:
     for system in world.systems:
-        count = len(group.get(system, []))
+        things = group.get(system, [])
+        count = len(things) - (_brought_back(world, system, things) if len(things) > 1 else 0)
         world.evaluated["I9"] += 1
         if count > 1:
             broken(world, "I9", f"{whose} stands {count} times in {system}")

@@ -70,8 +70,11 @@ def may_be_back(link: Link, row: Row) -> bool:
 
 
 def take_back(conn: Connection, link: Link) -> None:
-    """What came back belongs to its record again, unless something else took its place there meanwhile."""
+    """What came back belongs to its record again, unless something else took its place there meanwhile: then it is
+    placed anew, as one that carries that record's id, and a person is asked whether the two are one.
+    """
     if link.record_id and link.system in links.active_systems(conn, [link.record_id]).get(str(link.record_id), set()):
+        link.marker = link.marker or str(link.record_id)
         link.record_id, link.gone = None, None
     if link.entity is Entity.CUSTOMER:
         # Tickets that could not stand there without this customer are owed there now.

@@ -51,6 +51,46 @@ def test_what_was_deleted_before_it_was_judged_keeps_its_values_in_a_decision():
     assert play(script, seed=1029).violations == []
 
 
+@pytest.mark.parametrize(
+    ("seed", "script"),
+    [
+        (
+            12,
+            [
+                ["means", "delete", "delete", "unlink", "later_edit"],
+                ["person", 2, ["gorgias", "hubspot"], ["hubspot"]],
+                ["quiet"],
+                ["ticket", "hubspot", 1, 1033],
+                ["edit", "gorgias", "ticket", 2, 12, 464],
+                ["delete", "hubspot", "ticket", 2],
+                ["cycle"],
+                ["restore", "hubspot", "ticket", 738],
+                ["quiet"],
+            ],
+        ),
+        (
+            91,
+            [
+                ["means", "archive", "unlink", "unlink", "later_edit"],
+                ["person", 1, ["gorgias", "erp", "hubspot"], ["hubspot"]],
+                ["quiet"],
+                ["ticket", "gorgias", 1, 1001],
+                ["pull", "gorgias", "ticket"],
+                ["push", "erp", "ticket"],
+                ["delete", "erp", "ticket", 2],
+                ["edit", "hubspot", "ticket", 2, 54, 506],
+                ["cycle"],
+                ["restore", "erp", "ticket", 2],
+                ["quiet"],
+            ],
+        ),
+    ],
+    ids=["not made by us", "made by us"],
+)
+def test_what_is_restored_after_it_was_made_anew_is_asked_about_and_makes_nothing_elsewhere(seed, script):
+    assert play(script, seed=seed).violations == []
+
+
 def test_a_delete_waits_for_a_read_that_began_after_it_was_seen():
     script = [
         ["means", "delete", "delete", "delete", "never"],
