@@ -37,6 +37,9 @@ def take_evidence(hub: Hub, link: Link, row: Row, taken: Taken, now: datetime) -
         return None
     merged = evidence.kind == "merged" and evidence.into is not None and evidence.into != link.external_id
     if link.state is LinkState.GONE:
+        if merged and (link.gone or {}).get("into") == evidence.into:
+            # Followed already, into something that is not there either.
+            return None
         if not merged and link.again:
             link.again = False
             return {}

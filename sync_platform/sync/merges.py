@@ -44,8 +44,9 @@ class _Merge:
         target = self._survivor(link)
         if target is not None and target.state is LinkState.GONE:
             # Merged into something that was deleted since: that is this record's end there as well.
-            link.state, link.into, link.again = LinkState.GONE, None, False
-            link.gone = {"kind": "deleted", "at": self.hub.now().isoformat(), "run": self.hub.run}
+            into, link.into = link.into, None
+            link.state, link.again = LinkState.GONE, False
+            link.gone = {"kind": "deleted", "at": self.hub.now().isoformat(), "run": self.hub.run, "into": into}
             links.save_links(self.conn, [link])
             self._dirty(link.record_id)
             return True

@@ -91,6 +91,20 @@ def test_what_is_restored_after_it_was_made_anew_is_asked_about_and_makes_nothin
     assert play(script, seed=seed).violations == []
 
 
+def test_a_merge_into_what_was_deleted_is_followed_once():
+    script = [
+        ["person", 1, ["erp", "gorgias"], []],
+        ["person", 2, ["gorgias"], []],
+        ["person", 3, ["erp", "gorgias", "hubspot"], ["hubspot"]],
+        ["pull", "gorgias", "customer"],
+        ["merge", "gorgias", 1, 2, 0],
+        ["delete", "gorgias", "customer", 349],
+        ["push", "erp", "customer"],
+        ["quiet"],
+    ]
+    assert play(script, seed=24).violations == []
+
+
 def test_a_delete_waits_for_a_read_that_began_after_it_was_seen():
     script = [
         ["means", "delete", "delete", "delete", "never"],

@@ -251,3 +251,22 @@ def test_under_a_tight_brake_two_orders_of_the_same_edits_settle_in_the_same_way
     assert found.evaluated["I5"]
     # What is held stays held while a system is asked how old its value is.
     assert not any(line.endswith('{"sync_note": "Note 453"}') for line in found.trace if "write hubspot" in line)
+
+
+def test_a_value_that_goes_to_and_fro_waits_for_a_person_also_where_nobody_is_at_the_desk():
+    script = [
+        ["person", 1, ["erp", "gorgias"], ["gorgias"]],
+        ["quiet"],
+        ["edit", "gorgias", "customer", 4, 3, 189],
+        ["fault", "lost_landed", 0],
+        ["cycle"],
+        ["edit", "erp", "customer", 2, 59, 323],
+        ["cycle"],
+        ["edit", "gorgias", "customer", 1, 27, 401],
+        ["wait", 70],
+        ["fault", "lost_batch", 0],
+        ["cycle"],
+        ["edit", "erp", "customer", 0, 27, 926],
+        ["quiet"],
+    ]
+    assert play(script, seed=43).violations == []
