@@ -49,7 +49,21 @@ def whole(conn: Connection, records: Sequence[str], emails: Iterable[str] = ()) 
         held = links.records_by_id(conn, known).values()
         addresses |= {one for record in held if (one := _email(record.fields))}
         fresh = sorted(_under(conn, ended, addresses) - set(known))
+    found += _unplaced(conn, addresses)
     return Person(known, found, addresses | _texts(conn, known, found))
+
+
+def _unplaced(conn: Connection, addresses: Collection[str]) -> list[Link]:
+    """Customers that have no record, or ended before they had one: nothing leads to them but their own e-mail."""
+    table = links.LINK
+    alone = select(table.c.id).where(table.c.record_id.is_(None), table.c.entity == Entity.CUSTOMER)
+    numbers = list(conn.execute(alone).scalars())
+    shown = (
+        (link, link.cells["email"].shadow)
+        for link in links.links_by_id(conn, numbers).values()
+        if link.cells.get("email")
+    )
+    return [link for link, value in shown if isinstance(value, str) and normalize.email(value) in addresses]
 
 
 # A record that ended: its id, what it became one with, its e-mail.

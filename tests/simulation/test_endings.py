@@ -91,6 +91,19 @@ def test_what_is_restored_after_it_was_made_anew_is_asked_about_and_makes_nothin
     assert play(script, seed=seed).violations == []
 
 
+def test_who_is_forgotten_leaves_nothing_of_what_was_seen_before_it_had_a_record():
+    script = [
+        ["person", 1, ["gorgias", "hubspot"], ["gorgias"]],
+        ["person", 2, ["hubspot"], []],
+        ["person", 3, ["erp", "gorgias"], []],
+        ["pull", "gorgias", "customer"],
+        ["delete", "gorgias", "customer", 1],
+        ["forget", 542],
+        ["quiet"],
+    ]
+    assert play(script, seed=193).violations == []
+
+
 def test_a_merge_into_what_was_deleted_is_followed_once():
     script = [
         ["person", 1, ["erp", "gorgias"], []],
