@@ -25,6 +25,8 @@ FACTS = "SELECT (SELECT count(*) FROM decision), (SELECT count(*) FROM intent), 
 
 
 def test_an_idle_cycle_writes_nothing_decides_nothing_and_makes_one_call_for_each_feed_and_look(desk):
+    # Whatever came before in this world, and the reads by id that it left.
+    desk.settled()
     desk.later(7200)
     before = desk.ledger(FACTS)
     desk.advance(7200)

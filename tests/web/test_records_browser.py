@@ -154,6 +154,8 @@ NAMES = (
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_can_be_seen_heard_and_held_in_a_hand(browse, paths, name):
     page = browse(paths[name])
+    # Signing in leads there by a form, which waits for no style sheet.
+    page.wait_for_load_state("load")
     for settings in ({"color_scheme": "light"}, {"color_scheme": "dark"}):
         page.emulate_media(**settings)
         ratio, what = page.evaluate(LEAST_CONTRAST)
