@@ -1,9 +1,10 @@
 # Every target sets up .venv by itself when it is missing or stale; only Python 3.11–3.13 and make are needed.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format docs bench pins clean
+.PHONY: help setup demo test nightly check format docs bench pins clean
 
 BIN := .venv/bin
+SEEDS := 10000
 # The first Python that really runs (a name on the PATH may be a shell without a Python behind it).
 FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3.13 python3 python; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
@@ -33,6 +34,10 @@ demo: setup ## the whole platform on the sandbox, with the Dagster UI; Ctrl-C en
 
 test: setup ## every test; ARGS="-k name" chooses
 	@$(BIN)/python -m pytest $(ARGS)
+
+nightly: setup ## 10,000 invented days (SEEDS=n), and every sequence of up to five events
+	@$(BIN)/sync-platform simulate --seeds $(SEEDS) $(ARGS)
+	@SYNC_EXHAUSTIVE_DEPTH=5 $(BIN)/python -m pytest -n 0 -s tests/core/test_exhaustive.py
 
 check: setup ## format, lint, strict types, layers
 	@$(BIN)/ruff format --check .

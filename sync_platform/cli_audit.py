@@ -75,7 +75,7 @@ def _audit_text(found: Mapping[str, Any]) -> str:
 def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and take nothing away.")] = False,
     keep_days: Annotated[
-        int | None, typer.Option(min=7, help="Days to keep; else SYNC_KEEP_DAYS. At least a week.")
+        int | None, typer.Option(min=7, max=36_500, help="Days to keep; else SYNC_KEEP_DAYS. At least a week.")
     ] = None,
     as_json: AsJson = False,
 ) -> int:

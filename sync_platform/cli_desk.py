@@ -9,13 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from sync_platform import cli_words as words
+from sync_platform.core.records import NUMBER_MAX
 from sync_platform.settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on one line, last on stdout.")]
 ShowValues = Annotated[bool, typer.Option("--show-values", help="Show what is at stake: data of customers.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would do, and do nothing.")]
 Why = Annotated[str | None, typer.Option("--why", help="A reason, kept with the act.")]
-Number = Annotated[int, typer.Argument(metavar="ID", help="As the list shows it.")]
+Number = Annotated[int, typer.Argument(metavar="ID", max=NUMBER_MAX, help="As the list shows it.")]
 
 reviews = typer.Typer(help="Decisions that wait for a person: list, show, resolve. Exit code 4 while some wait.")
 parked = typer.Typer(help="Writes that were refused for good: list, show, retry, drop. Exit code 4 while some wait.")

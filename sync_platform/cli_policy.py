@@ -30,7 +30,7 @@ def check(file: File = None, as_json: AsJson = False) -> int:
 
     found = run(Settings.load(), file)
     lines = [f"{found['file']}: {'in order, policy ' + found['policy'] if found['ok'] else 'not in order'}"]
-    lines += [f"  line {p['line']}: {p['key'] or 'file'}: {p['what']} → {p['remedy']}" for p in found["problems"]]
+    lines += [f"  {_place(p)}: {p['what']} → {p['remedy']}" for p in found["problems"]]
     words.answer(found, "\n".join(lines), as_json=as_json)
     return words.DONE if found["ok"] else words.FAILED
 
@@ -105,6 +105,11 @@ def _diff_text(found: Mapping[str, Any]) -> str:
     if found["differ"] > SHOWN_MAX:
         lines.append("… and more: --json lists them")
     return "\n".join(lines)
+
+
+def _place(problem: Mapping[str, Any]) -> str:
+    line = f"line {problem['line']}: " if problem["line"] else ""
+    return f"{line}{problem['key'] or 'file'}"
 
 
 def _told(one: Mapping[str, Any]) -> str:

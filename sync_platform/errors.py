@@ -124,7 +124,7 @@ class WrittenInVain(Rejected):
 
 
 class NeverSent(Rejected):
-    """A write was taken up several times in one run and never sent: what is to be judged before it stays open."""
+    """A write was taken up several times in one run and never went through: what comes before it stays open."""
 
     remedy = "Run `sync-platform why` on the records named by `sync-platform status`; if it persists, report it."
 

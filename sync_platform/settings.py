@@ -86,7 +86,7 @@ class Settings(BaseSettings):
         60, gt=0, description="Calls to each system that one run of the equality audit may spend"
     )
     sync_keep_days: int = Field(
-        30, ge=7, description="Days after which `prune` takes deliveries, receipts and observations away"
+        30, ge=7, le=36_500, description="Days after which `prune` takes deliveries, receipts and observations away"
     )
     sync_phone_region: str = Field(
         "US", pattern="^[A-Z]{2}$", description="Country of phone numbers that are written without one"

@@ -51,8 +51,13 @@ def open_claims(scene: Scene, name: str, policy: FieldPolicy) -> None:
 
 
 def reread(scene: Scene, name: str, shown: Sequence[Link]) -> None:
-    """Read a settled field once more, by a mapping that is not the one under which it was decided."""
+    """Read a settled field once more, by a mapping that is not the one under which it was decided.
+
+    Not a reference: whom it points at is a matter of who is who, which no mapping says.
+    """
     record = scene.record
+    if scene.kind(name) == "reference":
+        return
     known = record.decided.get(name, scene.mapping_from) < scene.mapping_from
     if not known or name in record.reviews or name in record.contests:
         return

@@ -149,10 +149,12 @@ def _fill(scene: Scene, name: str, policy: FieldPolicy, candidates: Sequence[Cla
     scene.decided(name, winner.value, number)
 
 
-def to_review(scene: Scene, name: str, claims: Sequence[Claim], cause: str = "change") -> None:
+def to_review(
+    scene: Scene, name: str, claims: Sequence[Claim], cause: str = "change", *, replaced: Json = None
+) -> None:
     """Hand a field to a person, with all its claims; an open review takes them over."""
-    ranked = sorted(claims, key=lambda claim: (SYSTEMS.index(claim.system), claim.link_id))
-    scene.add(name, scene.record.fields.get(name), "review", claims=ranked, cause=cause)
+    ranked = sorted((claim.alone() for claim in claims), key=lambda one: (SYSTEMS.index(one.system), one.link_id))
+    scene.add(name, scene.record.fields.get(name), "review", claims=ranked, replaced=replaced, cause=cause)
     scene.record.reviews[name] = ranked
     if name not in scene.out.reviews:
         scene.out.reviews.append(name)

@@ -31,17 +31,28 @@ def edited_unknowingly(record: Record, link: Link, active: Sequence[Link], but: 
     """Whether somebody changed the record elsewhere, not in `but` alone, and the deleted object was not shown that."""
     if any(cell.changed for other in active for name, cell in other.cells.items() if name not in but):
         return True
+    # What waits for a person was edited as well.
     return any(
         claim.link_id != link.id and claim.number > (link.cells[name].seen if name in link.cells else 0)
-        for name, claims in record.contests.items()
+        for name, claims in [*record.contests.items(), *record.reviews.items()]
         if name not in but
         for claim in claims
     )
 
 
+def answered_since(link: Link, answers: Iterable[tuple[str, int]]) -> bool:
+    """Whether a person decided a field, by field and number, and the deleted object was not shown that: an edit too."""
+    return any(number > (link.cells[name].seen if name in link.cells else 0) for name, number in answers)
+
+
 def met_after(active: Sequence[Link]) -> bool:
     """Whether an object is judged here for the first time: nobody can tell whether it was edited after the end."""
     return any(other.cells and all(cell.base is UNSET for cell in other.cells.values()) for other in active)
+
+
+def never_met(link: Link) -> bool:
+    """Whether what ended was never judged as part of this record: of its edits the one who deleted it knew nothing."""
+    return bool(link.cells) and all(cell.base is UNSET for cell in link.cells.values())
 
 
 def edits(decisions: Iterable[Decision], active: Sequence[Link], but: Collection[str] = ()) -> bool:

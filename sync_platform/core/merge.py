@@ -19,7 +19,7 @@ from sync_platform.core.normalize import blank, respelt
 from sync_platform.core.policy import FieldPolicy
 from sync_platform.core.records import SYSTEMS, UNSET, Claim, Json, Link
 from sync_platform.core.rules import decide, finer, one_explains
-from sync_platform.core.scene import Merged, Scene, Unreadable
+from sync_platform.core.scene import Merged, Scene, Unreadable, same
 from sync_platform.errors import BadInput
 
 __all__ = ["Merged", "Scene", "Unreadable", "merge", "unjudged"]
@@ -105,6 +105,8 @@ def _merge_changes(scene: Scene, name: str, policy: FieldPolicy, changed: Sequen
     for link in changed:
         if _is_late(scene, link, name) or (name not in record.reviews and _agrees(scene, name, policy, link)):
             continue
+        if _spelled_anew(scene, link, name):
+            continue
         claim = scene.claim(link, name)
         if claim is None:
             continue
@@ -137,7 +139,7 @@ def _judge(scene: Scene, name: str, policy: FieldPolicy, fresh: Fresh) -> bool:
     if winner is None:
         verdict = decide(policy, candidates)
         if verdict is None:
-            to_review(scene, name, candidates)
+            _ask(scene, name, candidates)
             return True
         winner, rule = finer(scene, name, policy, verdict[0], candidates), verdict[1]
     flips = _flips(scene, name, winner)
@@ -164,6 +166,24 @@ def _flips(scene: Scene, name: str, winner: Claim) -> int:
     return max(claim.flips for claim in contest) + fights
 
 
+def _ask(scene: Scene, name: str, candidates: Sequence[Claim]) -> None:
+    """Hand the field to a person; the record holds again what it held before these claims.
+
+    Else it would hold whichever of them was seen first. What somebody else was shown meanwhile stays.
+    """
+    record = scene.record
+    held = record.fields.get(name)
+    number, value = _before(scene, name)
+    if same(value, held):
+        to_review(scene, name, candidates)
+        return
+    if number:
+        record.fields[name], record.decided[name] = value, number
+    else:
+        del record.fields[name], record.decided[name]
+    to_review(scene, name, candidates, replaced=held)
+
+
 def _stop_fight(scene: Scene, name: str, candidates: Sequence[Claim]) -> None:
     """The field waits for a person, who sees everybody that takes part."""
     named = {claim.link_id for claim in candidates}
@@ -185,6 +205,21 @@ def _is_late(scene: Scene, link: Link, name: str) -> bool:
     return True
 
 
+def _spelled_anew(scene: Scene, link: Link, name: str) -> bool:
+    """What we wrote, seen for the first time as its system spells it: nobody edited, though the record may have moved
+    on meanwhile. So it is where an answer was lost, or showed only a part of the object.
+    """
+    cell = link.cell(name)
+    if (
+        cell.image is UNSET
+        or not cell.base == cell.held == cell.image
+        or not _reads_the_same(scene, link, name, cell.base)
+    ):
+        return False
+    cell.base = cell.held = cell.shadow
+    return True
+
+
 def _reads_the_same(scene: Scene, link: Link, name: str, sent: Json) -> bool:
     try:
         ours, theirs = (scene.get(link, name, one, None) for one in (sent, link.cell(name).shadow))
@@ -202,7 +237,8 @@ def _agrees(scene: Scene, name: str, policy: FieldPolicy, link: Link) -> bool:
         claim = scene.claim(link, name)
         if claim is not None:
             number = record.decided.get(name, 0)
-            _enter(scene, name, [replace(claim, number=number, value=record.fields.get(name))])
+            agreed = replace(claim, number=number, value=record.fields.get(name))
+            _enter(scene, name, [agreed], record.contests[name][0].before)
     scene.agree(link, name)
     return True
 
@@ -227,15 +263,40 @@ def _candidates(scene: Scene, name: str, policy: FieldPolicy, fresh: Sequence[Cl
 
 def _unknown_to(scene: Scene, name: str, fresh: Sequence[Claim]) -> list[Claim]:
     changed = {claim.link_id for claim in fresh}
-    known = max(claim.seen for claim in fresh)
+    # Where the one claim that is left is of an object that ended meanwhile, no system is changed.
+    known = max((claim.seen for claim in fresh), default=0)
     contest = scene.record.contests.get(name, [])
     return [claim for claim in contest if claim.link_id not in changed and claim.number > known]
 
 
-def _enter(scene: Scene, name: str, fresh: Sequence[Claim]) -> None:
+def _enter(scene: Scene, name: str, fresh: Sequence[Claim], before: tuple[int, Json] | None) -> None:
     """A contest keeps each system's newest claim; one that a changed system had been shown is superseded for good."""
-    claims = [*_unknown_to(scene, name, fresh), *fresh]
+    claims = [replace(claim, before=before) for claim in (*_unknown_to(scene, name, fresh), *fresh)]
     scene.record.contests[name] = sorted(claims, key=lambda claim: (SYSTEMS.index(claim.system), claim.link_id))
+    if not claims:
+        del scene.record.contests[name]
+
+
+def _before(scene: Scene, name: str) -> tuple[int, Json]:
+    """Number and value of what the record held when the contest began.
+
+    What was decided in it takes that place once a system agreed to it that had not claimed it.
+    """
+    record = scene.record
+    now = record.decided.get(name, 0), record.fields.get(name)
+    contest = record.contests.get(name)
+    # What a reference pointed at before may have been merged away since.
+    if not contest or contest[0].before is None or scene.kind(name) == "reference":
+        return now
+    before = contest[0].before
+    made_it = {claim.link_id for claim in contest if same(claim.value, now[1])}
+    for link in scene.links:
+        cell = link.cells.get(name)
+        if cell is None or cell.image is UNSET or name not in scene.maps[link.system] or link.id in made_it:
+            continue
+        if scene.put(link, name, now[1]) == cell.image != scene.put(link, name, before[1]):
+            return now
+    return before
 
 
 def _decide(
@@ -244,10 +305,11 @@ def _decide(
     record = scene.record
     replaced = record.fields.get(name)
     moved = name not in record.fields or replaced != winner.value
+    before = _before(scene, name)
     number = scene.add(name, winner.value, rule, winner=winner, claims=candidates, replaced=replaced)
     scene.decided(name, winner.value, number)
     changed = {link.id for link in fresh}
-    _enter(scene, name, [claim for claim in candidates if claim.link_id in changed])
+    _enter(scene, name, [claim for claim in candidates if claim.link_id in changed], before)
     for link in scene.shown(name):
         cell = link.cell(name)
         if cell.changed or cell.base is UNSET:
@@ -267,9 +329,14 @@ def _close(scene: Scene, name: str) -> None:
     for link in scene.links:
         mapping = scene.field_map(link, name)
         cell = link.cells.get(name)
-        if mapping is None or mapping.mode != "both" or cell is None or cell.unread or cell.base is UNSET or cell.apart:
+        if mapping is None or mapping.mode != "both":
             continue
-        if link.unsettled or cell.changed or not scene.stands(link, name):
+        if link.unsettled or ((cell is None or cell.unread) and (link.detail or link.again)):
+            # Should it turn out to have ended, whether it had been shown the claims is asked then.
+            return
+        if cell is None or cell.unread or cell.base is UNSET or cell.apart:
+            continue
+        if cell.changed or not scene.stands(link, name):
             return
     del record.contests[name]
 
@@ -278,10 +345,16 @@ def _close(scene: Scene, name: str) -> None:
 
 
 def _join_review(scene: Scene, name: str, policy: FieldPolicy, fresh: Fresh, withdrawn: Collection[int]) -> None:
-    """A claimant who changes or blanks replaces his claim; when all claims agree, the review closes."""
+    """A claimant who changes or blanks replaces his claim; when all claims agree, the review closes.
+
+    Who joins only now supersedes what he had been shown, as he would had he come first.
+    """
     record = scene.record
     joined = {claim.link_id: claim for _, claim in fresh}
-    claims = {claim.link_id: claim for claim in record.reviews[name] if claim.link_id not in withdrawn} | joined
+    asked = {claim.link_id for claim in record.reviews[name]}
+    known = max((claim.seen for claim in joined.values() if claim.link_id not in asked), default=0)
+    standing = [one for one in record.reviews[name] if one.link_id not in withdrawn]
+    claims = {one.link_id: one for one in standing if one.number > known or one.link_id in joined} | joined
     if list(claims.values()) == record.reviews[name]:
         return
     candidates = sorted(claims.values(), key=lambda claim: (SYSTEMS.index(claim.system), claim.link_id))
@@ -290,7 +363,9 @@ def _join_review(scene: Scene, name: str, policy: FieldPolicy, fresh: Fresh, wit
         to_review(scene, name, candidates)
         return
     del record.reviews[name]
-    if agreed is not None:
+    if agreed is None:
+        record.contests.pop(name, None)
+    else:
         _decide(scene, name, agreed, "review_agreed", candidates, [link for link in scene.links if link.id in claims])
 
 
@@ -314,12 +389,15 @@ def _answered(scene: Scene, name: str, answer: Answer, shown: Sequence[Link]) ->
     del record.reviews[name]
     record.contests.pop(name, None)
     scene.out.resolved.append(name)
+    claimed = {claim.link_id: claim.theirs for claim in claims}
     for link in shown:
         cell = link.cell(name)
         if cell.changed or cell.base is UNSET:
             continue
         if answer.kind == LEAVE:
-            cell.apart = not scene.explains(value, link, name)
+            # Who claims nothing, or was met anew without the claim, was not asked about: there the record's value is
+            # owed as before.
+            cell.apart = claimed.get(link.id, UNSET) == cell.shadow and not scene.explains(value, link, name)
         elif scene.stands(link, name):
             cell.seen = number
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from sync_platform.core.endings import to_delete
 from sync_platform.core.mappings import AWAITS_CUSTOMER, NO_COUNTERPART
-from sync_platform.core.normalize import blank
+from sync_platform.core.normalize import blank, email
 from sync_platform.core.policy import SystemPolicy
 from sync_platform.core.records import UNSET, Entity, Json, Link, PlannedWrite, System, Verb, payload_hash
 from sync_platform.core.scene import Scene
@@ -26,7 +26,7 @@ class Facts:
     """What the ledger knows about one record: systems where it may be created now, systems that ever held a link,
     refused payloads by (system, field), whether something wants a `when_ticket` customer, systems in which a write of
     ours is unsettled (a create may have landed there), links whose objects an undo takes away, of which those in
-    `unmade_later` wait for others to go first."""
+    `unmade_later` wait for others to go first, e-mails that another record holds `elsewhere` as well."""
 
     creatable: Collection[System] = ()
     ever_linked: Collection[System] = ()
@@ -35,6 +35,7 @@ class Facts:
     unsettled: Collection[System] = ()
     unmade: Collection[int] = ()
     unmade_later: bool = False
+    elsewhere: Collection[str] = ()
 
 
 @dataclass(slots=True)
@@ -104,23 +105,32 @@ def owed(scene: Scene, link: Link, name: str) -> bool:
     return scene.put(link, name, value) is not UNSET and not scene.explains(value, link, name)
 
 
+def _is_parked(facts: Facts, system: System, name: str, payload: Json) -> bool:
+    """Whether the system refused this very payload."""
+    parked = facts.parked.get((system, name))
+    return parked is not None and parked == payload_hash(payload)
+
+
 def _plan_update(scene: Scene, link: Link, facts: Facts, out: Planned) -> None:
     values: dict[str, Json] = {}
     for name, mapping in scene.maps[link.system].items():
         if name not in scene.policy.fields or mapping.mode != "both":
             continue
-        if mapping.match and scene.record.twin:
+        if name not in link.cells or scene.stands(link, name):
+            # Most fields of most links: nothing is owed, and no gap is open.
+            continue
+        if mapping.match and (scene.record.twin or _held_elsewhere(scene, link, name, facts)):
             # Somebody else may hold it there: what tells two people apart does not travel while that is asked.
             continue
         if owed(scene, link, name):
             image = scene.put(link, name, scene.record.fields.get(name))
             if _may_not_close(scene, link.system, name, image):
                 out.gaps.append((link.system, name))
-            elif facts.parked.get((link.system, name)) != payload_hash(image):
+            elif not _is_parked(facts, link.system, name, image):
                 values[name] = image
-        elif name in link.cells and not scene.stands(link, name):
+        else:
             _note_gap(scene, link, name, out)
-    if not values or facts.parked.get((link.system, "*")) == payload_hash(values):
+    if not values or _is_parked(facts, link.system, "*", values):
         return
     add, remove = _elements(scene, link, values)
     out.writes.append(
@@ -137,6 +147,18 @@ def _plan_update(scene: Scene, link: Link, facts: Facts, out: Planned) -> None:
             add=add,
             remove=remove,
         )
+    )
+
+
+def _held_elsewhere(scene: Scene, link: Link, name: str, facts: Facts) -> bool:
+    """Whether a write would bring there what another record holds as well, or take it away."""
+    if not facts.elsewhere:
+        return False
+    held = (scene.record.fields.get(name), link.cells[name].shadow if name in link.cells else None)
+    return any(
+        isinstance(one, str) and email(one) in facts.elsewhere
+        for value in held
+        for one in (value if isinstance(value, list) else [value])
     )
 
 
@@ -194,12 +216,12 @@ def _plan_create(scene: Scene, system: System, policy: SystemPolicy, facts: Fact
         image = mapping.put(value, scene.lexicons[system]) if reason != NO_COUNTERPART else UNSET
         if image is UNSET or _may_not_close(scene, system, name, image):
             out.gaps.append((system, name))
-        elif facts.parked.get((system, name)) != payload_hash(image):
+        elif not _is_parked(facts, system, name, image):
             values[name] = image
     if _needs_customer(scene, system) and "customer" not in values:
         out.awaits[system] = "no_customer"
         return
-    if not values or facts.parked.get((system, "*")) == payload_hash(values):
+    if not values or _is_parked(facts, system, "*", values):
         return
     if system not in facts.creatable:
         out.awaits[system] = "not_read_yet"

@@ -51,7 +51,8 @@ class Rule:
     """One rule of a field. kind: owner | union | max | rank | newest | opt_out | review | own.
 
     `order`: systems of owner and rank; `unless_blank`: a blank of the owner does not win; `scale`: of max, the lowest
-    first; `name`, `function`: of an own rule (the function is bound when the rule passed its exam).
+    first; `name`, `function`: of an own rule (the function is bound when the rule passed its exam), which stands in
+    `line` of the file under the key `path`.
     """
 
     kind: str
@@ -60,6 +61,8 @@ class Rule:
     scale: tuple[str, ...] = ()
     name: str = ""
     function: OwnRule | None = field(default=None, compare=False, repr=False)
+    line: int = field(default=0, compare=False)
+    path: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,21 +178,24 @@ def _entity(
 
 def _field(reading: Reading, node: Node, path: str, entity: Entity, name: str) -> FieldPolicy:
     keys = reading.mapping(node, path, ("writers", "at_birth", "rules", "empty", "first_link"))
+    before = len(reading.problems)
     writers = _systems_in(reading, keys["writers"], f"{path}.writers") if "writers" in keys else SYSTEMS
     at_birth = _systems_in(reading, keys["at_birth"], f"{path}.at_birth") if "at_birth" in keys else ()
-    if "writers" in keys and not writers:
+    # Who reads nobody's name right has one problem; what follows from it would only hide it.
+    writers_known = len(reading.problems) == before
+    if "writers" in keys and not writers and writers_known:
         reading.wrong(keys["writers"], f"{path}.writers", "names no system", "Name one, or leave the field out.")
     for system in sorted(set(writers) & set(at_birth)):
         remedy = f"Take {system} out of `at_birth`: a writer may set the field at any time."
         reading.wrong(keys["at_birth"], f"{path}.at_birth", f"{system} is a writer already", remedy)
     rules = _rules(reading, keys.get("rules"), f"{path}.rules", entity, name)
-    if "rules" not in keys:
+    if "rules" not in keys and writers_known:
         rules = _rules_unsaid(reading, node, path, writers, is_set=name in SETS[entity])
-    for rule in rules:
-        for system in rule.order:
-            if system not in writers:
-                remedy = f"Add {system} to `writers`, or take it out of the rule."
-                reading.wrong(keys["rules"], f"{path}.rules", f"{system} may not write this field", remedy)
+    if "rules" in keys and writers_known:
+        for system in dict.fromkeys(system for rule in rules for system in rule.order if system not in writers):
+            remedy = f"Add {system} to `writers`, or take it out of the rule."
+            reading.wrong(keys["rules"], f"{path}.rules", f"{system} may not write this field", remedy)
+        _every_rule_is_asked(reading, keys["rules"], f"{path}.rules", rules, writers)
     order = _order(rules, writers, at_birth)
     return FieldPolicy(
         field=name,
@@ -200,6 +206,20 @@ def _field(reading: Reading, node: Node, path: str, entity: Entity, name: str) -
         first_link=_first_link(reading, keys.get("first_link"), f"{path}.first_link", order),
         order=order,
     )
+
+
+def _every_rule_is_asked(
+    reading: Reading, node: Node, path: str, rules: tuple[Rule, ...], writers: Collection[System]
+) -> None:
+    """A rule that stands twice, or after one that never hands on, decides nothing: somebody meant something else."""
+    for place, rule in enumerate(rules):
+        if rule in rules[:place]:
+            reading.wrong(node, path, f"`{rule.kind}` stands twice", "Keep one of them.")
+    for place, rule in enumerate(rules[:-1]):
+        if rule.kind == "review" or (rule.kind == "rank" and set(writers) <= set(rule.order)):
+            what = f"`{rule.kind}` leaves nothing to the rule after it, `{rules[place + 1].kind}`"
+            reading.wrong(node, path, what, f"Put `{rule.kind}` last.")
+            return
 
 
 def _empty(reading: Reading, node: Node, path: str, writers: Collection[System]) -> str | frozenset[System]:
@@ -289,9 +309,16 @@ def _rule(reading: Reading, node: Node, path: str, entity: Entity, name: str) ->
         scale = reading.words(keys["max"], f"{path}.max", VOCABULARIES[entity].get(name))
         if len(scale) < 2:
             reading.wrong(node, f"{path}.max", "a scale has at least two words", "List them, the lowest first.")
+        missing = [word for word in VOCABULARIES[entity].get(name, ()) if word not in scale]
+        if scale and missing:
+            what = f"has no place for {', '.join(missing)}, so it could not compare them"
+            reading.wrong(node, f"{path}.max", what, "List every word, the lowest first.")
         return Rule("max", scale=scale)
     names = reading.words(keys["own"], f"{path}.own")
-    return Rule("own", name=names[0]) if names else None
+    if len(names) > 1:
+        reading.wrong(keys["own"], f"{path}.own", "names more than one rule", "Write each as `{own: [name]}`.")
+    line = node.start_mark.line + 1 if node.start_mark is not None else 0
+    return Rule("own", name=names[0], line=line, path=f"{path}.own") if names else None
 
 
 def _systems(reading: Reading, node: Node | None, entity: Entity) -> dict[System, SystemPolicy]:
@@ -325,7 +352,7 @@ def _brake(reading: Reading, node: Node | None, path: str) -> Brake:
     keys = reading.mapping(node, path, ("absolute", "share", "window_s")) if node is not None else {}
     absolute, share, window_s = BRAKE_ABSOLUTE, BRAKE_SHARE, BRAKE_WINDOW_S
     if "absolute" in keys:
-        absolute = int(reading.number(keys["absolute"], f"{path}.absolute", 1, 1_000_000_000))
+        absolute = int(reading.number(keys["absolute"], f"{path}.absolute", 1, 1_000_000_000, whole=True))
     if "share" in keys:
         share = reading.number(keys["share"], f"{path}.share", 0, 1)
     if "window_s" in keys:

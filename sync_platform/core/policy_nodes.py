@@ -119,21 +119,28 @@ class Reading:
         """True or false."""
         return self.word(node, path, ("true", "false")) == "true"
 
-    def number(self, node: Node, path: str, low: float, high: float) -> float:
+    def number(self, node: Node, path: str, low: float, high: float, *, whole: bool = False) -> float:
         """A number between two bounds, both included; `low` stands in where there is none."""
         try:
             found = float(node.value) if isinstance(node, ScalarNode) else None
         except ValueError:
             found = None
-        if found is None or not low <= found <= high:
-            self.wrong(node, path, "must be a number", f"Write a number from {low:g} to {high:g}.")
-            return low
-        return found
+        kind = "a whole number" if whole else "a number"
+        if found is None:
+            self.wrong(node, path, f"must be {kind}", f"Write {kind} from {low:.12g} to {high:.12g}.")
+        elif not low <= found <= high or (whole and found != int(found)):
+            what = f"`{node.value}` is not {kind} from {low:.12g} to {high:.12g}"
+            remedy = "Write a share, 0.1 for a tenth." if high == 1 else f"Write {kind} within them."
+            self.wrong(node, path, what, remedy)
+        else:
+            return found
+        return low
 
 
 def hint(word: str, choices: Collection[str]) -> str:
     """«Did you mean», or the choices."""
-    near = difflib.get_close_matches(word, [str(one) for one in choices], n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word.lower(), [str(one).lower() for one in choices], n=1, cutoff=0.6)
+    near = [str(one) for one in choices if str(one).lower() in near]
     return f"Did you mean `{near[0]}`?" if near else f"Write one{_among(choices)}."
 
 

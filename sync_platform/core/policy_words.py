@@ -34,7 +34,7 @@ def explain(policy: Policy) -> str:
         lines.extend(f"  {line}" for line in _systems(one))
         brake = one.brake
         lines.append(
-            f"  a change of more than {brake.absolute} rows and {brake.share:.0%} of all rows within"
+            f"  a change of more than {brake.absolute} rows and {brake.share * 100:g}% of all rows within"
             f" {brake.window_s / 60:g} minutes waits for a person"
         )
         for name, table in policy.vocabulary.get(entity, {}).items():

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NewType, Self
@@ -35,6 +35,8 @@ class Entity(StrEnum):
 
 
 SYSTEMS: tuple[System, ...] = (System.GORGIAS, System.HUBSPOT, System.ERP)
+# The largest number that a row of the ledger can bear.
+NUMBER_MAX = 2**63 - 1
 ENTITIES: tuple[Entity, ...] = (Entity.CUSTOMER, Entity.TICKET)
 
 # The vendors' own plurals, used in asset keys and messages.
@@ -256,6 +258,8 @@ class Link:
     into: str | None = None
     marker: str | None = None
     gone: dict[str, Json] | None = None
+    # What the ledger holds of its cells and of what it awaits, where it was read from there; None: to be written.
+    stored: tuple[Json, str | None] | None = field(default=None, compare=False, repr=False)
 
     def cell(self, name: str) -> Cell:
         """The cell of a field, made on first use."""
@@ -274,6 +278,8 @@ class Claim:
 
     It was entered after `since` and not after `stamp`, both by the system's own clock; None where that is not known.
     `flips` counts how often, in this contest up to this claim, a system changed what another one's claim had made it.
+    `before`, in an open contest alone: (number, value) of the decision that stood when it began, or that somebody else
+    was shown since.
     """
 
     system: System
@@ -286,10 +292,15 @@ class Claim:
     observation: int | None = None
     since: str | None = None
     flips: int = 0
+    before: tuple[int, Json] | None = None
+
+    def alone(self) -> Claim:
+        """The claim outside of its contest."""
+        return self if self.before is None else replace(self, before=None)
 
     def dump(self) -> dict[str, Json]:
         """For the ledger."""
-        return {
+        out = {
             "system": str(self.system),
             "link": self.link_id,
             "value": self.value,
@@ -299,7 +310,12 @@ class Claim:
             "stamp": self.stamp,
             "since": self.since,
             "observation": self.observation,
-        } | ({"flips": self.flips} if self.flips else {})
+        }
+        if self.flips:
+            out["flips"] = self.flips
+        if self.before is not None:
+            out["before"] = list(self.before)
+        return out
 
     @classmethod
     def load(cls, raw: Mapping[str, Json]) -> Claim:
@@ -315,6 +331,7 @@ class Claim:
             observation=raw.get("observation"),
             since=raw.get("since"),
             flips=raw.get("flips", 0),
+            before=(raw["before"][0], raw["before"][1]) if raw.get("before") else None,
         )
 
 
@@ -377,8 +394,21 @@ class PlannedWrite:
     remove: Mapping[str, list[Json]] = field(default_factory=dict)
 
 
-# Made once: `json.dumps` makes an encoder at each call.
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+def encoder(*, sort_keys: bool = False) -> Callable[[Json], str]:
+    """A function that spells JSON without blanks, letters of all scripts as they are.
+
+    What does the work is made once here; `JSONEncoder.encode` makes it anew at each call, which costs more than most
+    values do.
+    """
+    made = json.JSONEncoder(sort_keys=sort_keys, separators=(",", ":"), ensure_ascii=False)
+    maker: Any = getattr(json.encoder, "c_make_encoder", None)
+    if maker is None:
+        return made.encode
+    parts = maker(None, made.default, json.encoder.encode_basestring, None, ":", ",", sort_keys, False, True)
+    return lambda value: "".join(parts(value, 0))
+
+
+_canonical = encoder(sort_keys=True)
 
 
 def canonical_json(value: Json) -> str:

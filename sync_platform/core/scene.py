@@ -68,6 +68,8 @@ class Scene:
     mapping_from: int = 0
     sources: Mapping[str, int] = field(default_factory=dict)
     out: Merged = field(default_factory=Merged)
+    # What `put` gave for the value that it was last asked of, by system and field.
+    images: dict[tuple[System, str], tuple[Json, Json]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.links = sorted(self.links, key=lambda link: (SYSTEMS.index(link.system), link.id))
@@ -102,10 +104,18 @@ class Scene:
 
     def put(self, link: Link, name: str, value: Json) -> Json:
         """Canonical → their form; UNSET where it cannot be written there."""
+        # Asked of the same value several times over: whether it stands, what explains it, what is owed.
+        before = self.images.get((link.system, name))
+        if before is not None and before[0] is value:
+            return before[1]
         try:
-            return self.maps[link.system][name].put(value, self.lexicons[link.system])
+            image = self.maps[link.system][name].put(value, self.lexicons[link.system])
         except Unmappable:
-            return UNSET
+            image = UNSET
+        if not isinstance(value, list | dict) and not isinstance(image, list | dict):
+            # Of what can change in place each asks anew.
+            self.images[link.system, name] = (value, image)
+        return image
 
     def claim(self, link: Link, name: str) -> Claim | None:
         """What a link claims for a field; None where it cannot be read, which is noted. The number is still open."""
@@ -189,8 +199,10 @@ class Scene:
         number = self.next_number
         self.next_number += 1
         record = self.record
+        looked_at = tuple(claim.alone() for claim in claims)
+        winner = winner.alone() if winner else None
         self.out.decisions.append(
-            Decision(record.id, record.entity, name, value, rule, number, winner, tuple(claims), replaced, cause)
+            Decision(record.id, record.entity, name, value, rule, number, winner, looked_at, replaced, cause)
         )
         return number
 

@@ -12,12 +12,13 @@ from sync_platform.ledger.tables import PersonActRow
 
 ACT: SaTable = PersonActRow.__table__  # type: ignore[attr-defined]
 # Built once, as all statements that a step asks again and again.
+_ADD = insert(ACT)
 _LAST_WORD = select(ACT).where(ACT.c.verb.in_(("pause", "resume"))).order_by(ACT.c.id.desc()).limit(1)
 
 
 def add(conn: Connection, verb: str, subject: str, *, who: str, why: str | None, at: datetime) -> None:
     """Record an act of a person."""
-    conn.execute(insert(ACT), [{"verb": verb, "subject": subject, "who": who, "why": why, "at": at}])
+    conn.execute(_ADD, [{"verb": verb, "subject": subject, "who": who, "why": why, "at": at}])
 
 
 def resumed_since(conn: Connection, at: datetime | None) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, or_, select, update
 from sqlalchemy import Table as SaTable
 
 from sync_platform.core.answers import APART, Answer
@@ -37,12 +37,29 @@ _ANSWERS_OF = ForIds(
 _RETRIES = select(PARKED).where(
     PARKED.c.entity == bindparam("b_entity"), PARKED.c.retry_at.is_not(None), PARKED.c.lifted_at.is_(None)
 )
+_IDENTITY_OF = ForIds(
+    REVIEW.c.record_id, lambda given: select(REVIEW).where(IS_OPEN_REVIEW, REVIEW.c.kind.in_(IDENTITY), given)
+)
+_ASKED_FOR = select(or_(_ANSWERED.exists(), _RETRIES.exists()))
+_ADD_ACT = insert(ACT)
+_OPEN_REVIEWS = (
+    select(REVIEW)
+    .where(IS_OPEN_REVIEW, REVIEW.c.id > bindparam("b_after"))
+    .order_by(REVIEW.c.id)
+    .limit(bindparam("b_limit"))
+)
+_REVIEW = select(REVIEW).where(REVIEW.c.id == bindparam("b_id"))
+_ANSWER = update(REVIEW).where(REVIEW.c.id == bindparam("b_id")).values(answer=bindparam("b_answer"))
+_IDS: BindParameter[Any] = bindparam("b_ids", expanding=True)
+_TOLD_APART = select(TOLD_APART.c.one, TOLD_APART.c.other).where(
+    or_(TOLD_APART.c.one.in_(_IDS), TOLD_APART.c.other.in_(_IDS))
+)
 _WANTED_AGAIN = select(PARKED.c.id).where(PARKED.c.retry_at.is_not(None), PARKED.c.lifted_at.is_(None)).limit(1)
 
 
 def add_act(conn: Connection, verb: str, subject: str, *, who: str, why: str | None, at: datetime) -> None:
     """Keep what a person did; `subject` names ids and never a value."""
-    conn.execute(insert(ACT), [{"verb": verb, "subject": subject, "who": who, "why": why, "at": at}])
+    conn.execute(_ADD_ACT, [{"verb": verb, "subject": subject, "who": who, "why": why, "at": at}])
 
 
 # --- reviews ----------------------------------------------------------------------------------------------------
@@ -50,23 +67,27 @@ def add_act(conn: Connection, verb: str, subject: str, *, who: str, why: str | N
 
 def open_reviews(conn: Connection, after: int = 0, limit: int = 1000) -> list[Any]:
     """Reviews that wait, oldest first."""
-    statement = select(REVIEW).where(REVIEW.c.state == "open", REVIEW.c.id > after)
-    return list(conn.execute(statement.order_by(REVIEW.c.id).limit(limit)))
+    return list(conn.execute(_OPEN_REVIEWS, {"b_after": after, "b_limit": limit}))
 
 
 def review(conn: Connection, number: int) -> Any | None:
     """One review, open or not."""
-    return conn.execute(select(REVIEW).where(REVIEW.c.id == number)).first()
+    return conn.execute(_REVIEW, {"b_id": number}).first()
 
 
 def answer(conn: Connection, number: int, said: Answer) -> None:
     """Keep what a person answered; the next cycle takes it up."""
-    conn.execute(update(REVIEW).where(REVIEW.c.id == number).values(answer=said.dump()))
+    conn.execute(_ANSWER, {"b_id": number, "b_answer": said.dump()})
 
 
 def answered(conn: Connection, entity: Entity) -> list[str]:
     """Records of which a review was answered and not taken up yet."""
     return [row.record_id for row in conn.execute(_ANSWERED, {"b_entity": entity}) if row.record_id]
+
+
+def asked_for(conn: Connection, entity: Entity) -> bool:
+    """Whether a review was answered, or a mark is to be tried again, and a cycle has not taken it up yet."""
+    return bool(conn.execute(_ASKED_FOR, {"b_entity": entity}).scalar_one())
 
 
 def told_two(conn: Connection, entity: Entity) -> list[Any]:
@@ -96,8 +117,7 @@ def ask_again(conn: Connection, record_id: str, fields: Iterable[str]) -> None:
 
 def identity_reviews(conn: Connection, record_ids: Sequence[str]) -> list[Any]:
     """Open questions of identity about these records."""
-    statement = select(REVIEW).where(REVIEW.c.state == "open", REVIEW.c.kind.in_(IDENTITY))
-    return list(conn.execute(statement.where(REVIEW.c.record_id.in_(record_ids))))
+    return [row for chunk in in_chunks(record_ids, CHUNK) for row in _IDENTITY_OF(conn, chunk)]
 
 
 def end_review(conn: Connection, number: int, claims: Sequence[Any], state: str, at: datetime) -> None:
@@ -159,12 +179,7 @@ def told_apart(conn: Connection, record_ids: Iterable[str]) -> dict[str, set[str
     """For each of these records those that a person told apart from it."""
     out: dict[str, set[str]] = {}
     for chunk in in_chunks(sorted(set(record_ids)), CHUNK):
-        pairs = conn.execute(
-            select(TOLD_APART.c.one, TOLD_APART.c.other).where(
-                or_(TOLD_APART.c.one.in_(chunk), TOLD_APART.c.other.in_(chunk))
-            )
-        )
-        for one, other in pairs:
+        for one, other in conn.execute(_TOLD_APART, {"b_ids": chunk}):
             out.setdefault(one, set()).add(other)
             out.setdefault(other, set()).add(one)
     return out

@@ -18,11 +18,12 @@ import sqlite3
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import (
@@ -33,6 +34,7 @@ from sqlalchemy import (
     CursorResult,
     Engine,
     Executable,
+    RootTransaction,
     Table,
     Text,
     bindparam,
@@ -51,6 +53,7 @@ from sqlalchemy.dialects import postgresql, registry, sqlite
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from sync_platform.core.records import encoder
 from sync_platform.errors import (
     LedgerTooNew,
     LedgerUnreachable,
@@ -60,7 +63,7 @@ from sync_platform.errors import (
     Unavailable,
 )
 from sync_platform.ledger import migrations
-from sync_platform.ledger.prepared import Prepared, no_plans
+from sync_platform.ledger.prepared import Plans, Prepared, Spoken, no_plans
 from sync_platform.ledger.tables import BudgetRow, CallRow, LeaseRow, LedgerModel, Meta
 
 T = TypeVar("T")
@@ -75,6 +78,8 @@ MIGRATION_LOCK = 0x5E_1E_D6_E7
 _PACING_OPTIONS = "-c synchronous_commit=off -c idle_in_transaction_session_timeout=5000 -c lock_timeout=10000"
 # At a connection: its next transaction only reads.
 READS = "ledger_read"
+# How a transaction of SQLite begins, by whether it only reads: a writer takes the only writer's place at once.
+BEGIN = {False: "BEGIN IMMEDIATE", True: "BEGIN"}
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED", "40001", "40P01", "55P03", "25P03")
 _BROKEN_SQLITE = ("CANTOPEN", "IOERR", "FULL", "READONLY", "NOTADB", "CORRUPT", "PERM", "AUTH", "PROTOCOL")
 _BROKEN_POSTGRES = ("08", "28", "3D", "53", "57", "58")
@@ -87,13 +92,8 @@ PACING: tuple[Table, ...] = (
 )
 
 
-# Made once: `json.dumps` makes an encoder at each call.
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-def dump_json(value: Any) -> str:
-    """JSON as the ledger stores it: compact, letters of all scripts as they are."""
-    return _encode(value)
+# JSON as the ledger stores it: compact, letters of all scripts as they are.
+dump_json = encoder()
 
 
 _decode = json.JSONDecoder().raw_decode
@@ -104,12 +104,13 @@ def _load_json(text: str) -> Any:
     return _decode(text)[0]
 
 
-def in_chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+def in_chunks(items: Sequence[T], size: int) -> Sequence[Sequence[T]]:
     """The items in pieces of at most `size`: databases bound the number of parameters of one statement."""
     if size < 1:
         raise ValueError("a chunk holds at least one item")
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+    if len(items) <= size:
+        return (items,) if items else ()
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def insert_for(conn: Connection, table: Any) -> Any:
@@ -229,44 +230,30 @@ class Ledger:
             raise
         return ledger
 
-    @contextmanager
-    def begin(self) -> Iterator[Connection]:
+    def begin(self) -> AbstractContextManager[Connection]:
         """One write transaction: commits at the end, rolls back when the body raises.
 
         On SQLite it holds the only writer's place from its first moment, so a read in it is never out of date.
         Raises `Unavailable` when the ledger stays busy, `LedgerUnreachable`, `SyncError` for a refused statement, and
         whatever `check_owner` raises.
         """
-        with _Guard(), self._connected() as conn, conn.begin():
-            self.check_owner()
-            yield conn
-            self.check_owner()
+        return Write(self)
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> AbstractContextManager[Connection]:
         """One read transaction; on SQLite it sees one moment and waits for nobody."""
-        with _Guard(), self._connected() as conn:
-            conn.info[READS] = True
-            with conn.begin():
-                yield conn
+        return _Transaction(self._connected(), reads=True)
 
-    @contextmanager
-    def pacing(self) -> Iterator[Connection]:
+    def pacing(self) -> AbstractContextManager[Connection]:
         """One short write transaction in the pacing store (budgets, calls, leases)."""
-        with _Guard(), Prepared(self.pacing_engine, self._pacing_plans) as conn, conn.begin():
-            yield conn
+        return _Transaction(_Pooled(self.pacing_engine, self._pacing_plans))
 
-    @contextmanager
-    def pacing_read(self) -> Iterator[Connection]:
+    def pacing_read(self) -> AbstractContextManager[Connection]:
         """One read in the pacing store."""
-        with _Guard(), Prepared(self.pacing_engine, self._pacing_plans) as conn:
-            conn.info[READS] = True
-            with conn.begin():
-                yield conn
+        return _Transaction(_Pooled(self.pacing_engine, self._pacing_plans), reads=True)
 
     def _connected(self) -> AbstractContextManager[Connection]:
         """A connection for one transaction."""
-        return Prepared(self.engine, self._plans)
+        return _Pooled(self.engine, self._plans)
 
     def now(self, conn: Connection) -> datetime:
         """The time that all processes on this ledger share: PostgreSQL's own clock, or this host's."""
@@ -353,8 +340,11 @@ class LedgerSqlite(SQLiteDialect_pysqlite):
 
     def do_begin(self, dbapi_connection: Any) -> None:
         """Writers take the only writer's place at once, readers take none."""
-        reads = dbapi_connection.info.pop(READS, False)
-        dbapi_connection.dbapi_connection.execute("BEGIN" if reads else "BEGIN IMMEDIATE")
+        dbapi_connection.dbapi_connection.execute(BEGIN[bool(dbapi_connection.info.pop(READS, False))])
+
+    def do_commit(self, dbapi_connection: Any) -> None:
+        """By the statement, which stays prepared; the driver's own method spells it anew each time."""
+        dbapi_connection.dbapi_connection.execute("COMMIT")
 
 
 registry.register("sqlite.ledger", __name__, LedgerSqlite.__name__)
@@ -458,10 +448,108 @@ class _Guard:
         return
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sa_exc.DBAPIError):
-            raise _translated(error) from None
-        if isinstance(error, sa_exc.TimeoutError):
-            raise Unavailable("All connections to the ledger are in use.", wait_s=1.0, code="pool") from None
+        if isinstance(error, sa_exc.SQLAlchemyError) and (ours := _ours(error)) is not error:
+            raise ours from None
+
+
+def _ours(error: sa_exc.SQLAlchemyError) -> Exception:
+    """The driver's error, or the pool's, as one of ours; any other as it is."""
+    if isinstance(error, sa_exc.DBAPIError):
+        return _translated(error)
+    if isinstance(error, sa_exc.TimeoutError):
+        return Unavailable("All connections to the ledger are in use.", wait_s=1.0, code="pool")
+    return error
+
+
+class _Pooled:
+    """A connection of a pool, fetched where it is entered."""
+
+    __slots__ = ("conn", "engine", "plans")
+
+    def __init__(self, engine: Engine, plans: Plans) -> None:
+        self.engine, self.plans = engine, plans
+
+    def __enter__(self) -> Connection:
+        self.conn = Prepared(self.engine, self.plans)
+        return self.conn
+
+    def __exit__(self, *_: object) -> None:
+        self.conn.close()
+
+
+class _Transaction:
+    """A transaction on a connection that is lent for it; the driver's errors come as ours.
+
+    Written out: as generators within each other it would cost as much as a small statement.
+    """
+
+    __slots__ = ("begun", "lent", "reads")
+    begun: RootTransaction
+
+    def __init__(self, lent: AbstractContextManager[Connection], *, reads: bool = False) -> None:
+        self.lent, self.reads = lent, reads
+
+    def __enter__(self) -> Connection:
+        try:
+            conn = self.lent.__enter__()
+            try:
+                if isinstance(conn, Prepared) and conn.spoken_to:
+                    self.begun = Spoken(conn, BEGIN[self.reads])
+                    return conn
+                if self.reads:
+                    conn.info[READS] = True
+                self.begun = conn.begin()
+            except BaseException as error:
+                self.lent.__exit__(type(error), error, error.__traceback__)
+                raise
+        except sa_exc.SQLAlchemyError as error:
+            raise _ours(error) from None
+        return conn
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            try:
+                if kind is None and isinstance(self.begun, Spoken):
+                    self.begun.end()
+                else:
+                    self.begun.__exit__(kind, error, trace)
+            finally:
+                self.lent.__exit__(kind, error, trace)
+        except sa_exc.SQLAlchemyError as refused:
+            raise _ours(refused) from None
+        if isinstance(error, sa_exc.SQLAlchemyError) and (ours := _ours(error)) is not error:
+            raise ours from None
+
+
+class Write(_Transaction):
+    """A write transaction of a ledger: whose it is, is asked at both ends."""
+
+    __slots__ = ("check_owner",)
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__(ledger._connected())  # noqa: SLF001  # the ledger's own
+        self.check_owner = ledger.check_owner
+
+    def __enter__(self) -> Connection:
+        conn = super().__enter__()
+        self._check()
+        return conn
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._check()
+        super().__exit__(kind, error, trace)
+
+    def _check(self) -> None:
+        try:
+            self.check_owner()
+        except BaseException as refused:
+            super().__exit__(type(refused), refused, refused.__traceback__)
+            raise
 
 
 def _translated(error: sa_exc.DBAPIError) -> SyncError:

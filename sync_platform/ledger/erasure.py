@@ -11,28 +11,24 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import Any
 
-from sqlalchemy import JSON, Column, Connection, String, Table, Text, bindparam, cast, delete, func, or_, select, update
+from sqlalchemy import Column, Connection, Table, delete, select
 
-from sync_platform.core.names import found_by
-from sync_platform.core.records import Entity, Json, Link, System
-from sync_platform.ledger.database import META, dump_json, get_meta, in_chunks, insert_for, set_meta
+from sync_platform.core.records import Entity, Link, System
+from sync_platform.ledger.database import META, get_meta, in_chunks, set_meta, upsert
 from sync_platform.ledger.journal import OBSERVATION, PARKED
 from sync_platform.ledger.outbox import INTENT
+from sync_platform.ledger.scrub import SOUGHT, filled, naming, patterns, readable, scrub, unread
 from sync_platform.ledger.tables import ErasedRow, LedgerModel
 
 ERASED: Table = ErasedRow.__table__  # type: ignore[attr-defined]
 _HASHES = select(ERASED.c.hash)
+_KEEP = upsert(ERASED, lambda new: new.on_conflict_do_nothing())
 CHUNK = 400
-# Texts that are looked for at once.
-SOUGHT = 20
 CHECK = "erasure_key_check"
 PENDING = "erasing:"
-GONE = "[erased]"
-# Whole rows of these speak of one delivery or one call: a mention takes the row.
-WHOLE_ROWS = frozenset({"inbox"})
+_UNDER_WAY = select(META.c.key, META.c.value).where(META.c.key.startswith(PENDING, autoescape=True))
 
 
 def keyed(key: str, *parts: str) -> str:
@@ -49,7 +45,7 @@ def keep_out(conn: Connection, key: str, hashes: Iterable[str], at: datetime) ->
     """Remember hashes for good; how many there are of them."""
     rows = [{"hash": one, "at": at} for one in sorted(set(hashes))]
     if rows:
-        conn.execute(insert_for(conn, ERASED).on_conflict_do_nothing(), rows)
+        conn.execute(_KEEP(conn), rows)
     set_meta(conn, CHECK, keyed(key, CHECK))
     return len(rows)
 
@@ -112,7 +108,7 @@ class UnderWay:
 
 def under_way(conn: Connection) -> list[UnderWay]:
     """All of them, oldest first."""
-    rows = conn.execute(select(META.c.key, META.c.value).where(META.c.key.startswith(PENDING, autoescape=True)))
+    rows = conn.execute(_UNDER_WAY)
     found = [UnderWay(row.key.removeprefix(PENDING), **json.loads(row.value)) for row in rows]
     return sorted(found, key=lambda one: (one.at, one.name))
 
@@ -153,29 +149,19 @@ def purge(conn: Connection, person: Person) -> dict[str, int]:
             _add(counts, table, conn.execute(delete(table).where(*here)).rowcount)
     record = LedgerModel.metadata.tables["record"]
     _delete(conn, record, record.c.id, person.records, counts)
-    for name, rows in _scrub(conn, person.texts | set(person.records)).items():
-        counts[name] = counts.get(name, 0) + rows
-    _find_by_what_is_left(conn)
+    texts = person.texts | set(person.records)
+    for found in (unread(conn, texts), scrub(conn, texts)):
+        for name, rows in found.items():
+            counts[name] = counts.get(name, 0) + rows
     return counts
-
-
-def _find_by_what_is_left(conn: Connection) -> None:
-    """Records that lost a mention are found by what they hold now: their spelt names may have held a part of it."""
-    record = LedgerModel.metadata.tables["record"]
-    of = record.c
-    found = select(of.id, of.entity, of.fields).where(_names(of.fields, 1))
-    rows = conn.execute(found, _patterns(of.fields, [GONE])).all()
-    for row in rows:
-        named, surnamed = found_by(Entity(row.entity), row.fields or {})
-        conn.execute(update(record).where(of.id == row.id).values(named=named, surnamed=surnamed))
 
 
 def mentions(conn: Connection, texts: Collection[str]) -> int:
     """Rows anywhere in the ledger that name the person; 0 after a purge is its proof."""
     return sum(
-        conn.execute(_naming(column, len(chunk))[0], _patterns(column, chunk)).scalar_one()
-        for _, column in _readable()
-        for chunk in in_chunks(_filled(texts), SOUGHT)
+        conn.execute(naming(column, len(chunk))[0], patterns(column, chunk)).scalar_one()
+        for _, column in readable()
+        for chunk in in_chunks(filled(texts), SOUGHT)
     )
 
 
@@ -189,79 +175,3 @@ def _delete(
 ) -> None:
     for chunk in in_chunks(sorted(values), CHUNK):
         _add(counts, table, conn.execute(delete(table).where(column.in_(chunk))).rowcount)
-
-
-@cache
-def _readable() -> list[tuple[Table, Column[Any]]]:
-    """Every column that may hold words."""
-    return [
-        (table, column)
-        for table in LedgerModel.metadata.sorted_tables
-        for column in table.c
-        if isinstance(column.type, JSON | String) and not column.primary_key and table.name != "version"
-    ]
-
-
-@cache
-def _naming(column: Column[Any], number: int) -> tuple[Any, Any]:
-    """What counts the rows of a column that name one of so many texts, and what reads their keys and words."""
-    table, named = column.table, _names(column, number)
-    keys = list(table.primary_key.columns)
-    return select(func.count()).select_from(table).where(named), select(*keys, column.label("words")).where(named)
-
-
-def _names(column: Column[Any], number: int) -> Any:
-    """Whether a column names one of so many texts, which `_patterns` gives."""
-    words = cast(column, Text)
-    return or_(*(words.icontains(bindparam(f"b_{place}", type_=Text), escape="/") for place in range(number)))
-
-
-def _filled(texts: Collection[str]) -> list[str]:
-    """The texts, some of them twice: so that there are few statements, and each is built once."""
-    found = sorted(texts)
-    return found + found[:1] * (-len(found) % (SOUGHT // 2))
-
-
-def _patterns(column: Column[Any], texts: Iterable[str]) -> dict[str, str]:
-    return {f"b_{place}": _spelt(column, text) for place, text in enumerate(texts)}
-
-
-def _spelt(column: Column[Any], text: str) -> str:
-    spelt = dump_json(text)[1:-1] if isinstance(column.type, JSON) else text
-    return spelt.replace("/", "//").replace("%", "/%").replace("_", "/_")
-
-
-def _scrub(conn: Connection, texts: Collection[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for table, column in _readable():
-        keys = list(table.primary_key.columns)
-        for chunk in in_chunks(_filled(texts), SOUGHT):
-            for row in conn.execute(_naming(column, len(chunk))[1], _patterns(column, chunk)).all():
-                here = [one == value for one, value in zip(keys, row, strict=False)]
-                if table.name in WHOLE_ROWS:
-                    conn.execute(delete(table).where(*here))
-                else:
-                    conn.execute(update(table).where(*here).values({column.name: without(row.words, texts)}))
-                _add(counts, table, 1)
-    return counts
-
-
-def without(value: Json, texts: Collection[str]) -> Json:
-    """A value in which nobody is named: items of lists that name them go, other texts are blotted out."""
-    if isinstance(value, str):
-        return GONE if _said(value, texts) else value
-    if isinstance(value, list):
-        return [without(one, texts) for one in value if not _said_in(one, texts)]
-    if isinstance(value, dict):
-        return {name: without(one, texts) for name, one in value.items() if not _said(name, texts)}
-    return value
-
-
-def _said(value: str, texts: Collection[str]) -> bool:
-    folded = value.casefold()
-    return any(text.casefold() in folded for text in texts)
-
-
-def _said_in(item: Json, texts: Collection[str]) -> bool:
-    inner = item.values() if isinstance(item, dict) else (item,)
-    return any(isinstance(one, str) and _said(one, texts) for one in inner)

@@ -35,6 +35,8 @@ _PASSED_SINCE = (
     )
     .group_by(PASSED.c.system, PASSED.c.verb, PASSED.c.field)
 )
+_SUMS = _PASSED_SINCE.with_only_columns(func.sum(PASSED.c["count"]).label("passed")).subquery()
+_MOST_PASSED = select(func.coalesce(func.max(_SUMS.c.passed), 0))
 _ADD_PASSED = upsert(
     PASSED,
     lambda new: new.on_conflict_do_update(
@@ -48,6 +50,14 @@ _COUNT_HELD = select(func.count()).select_from(ITEM).where(ITEM.c.hold_id == bin
 _ONE_OPEN = update(HOLD).where(HOLD.c.id == bindparam("b_hold"), HOLD.c.state == "open")
 _REMOVE = ForIds(ITEM.c.id, lambda given: delete(ITEM).where(given))
 _ADD_ITEM = insert(ITEM)
+_ADD_HOLD = insert(HOLD).returning(HOLD.c.id)
+_CLOSE = _ONE_OPEN.values(state=bindparam("b_state"), closed_at=bindparam("b_at"))
+_SAY_ITEMS = (
+    update(ITEM).where(ITEM.c.hold_id == bindparam("b_hold"), ITEM.c.state == HELD).values(state=bindparam("b_state"))
+)
+_CARRY = update(HOLD).where(HOLD.c.id == bindparam("b_hold")).values(carried_at=bindparam("b_at"))
+_RECORDS_UNDER = select(ITEM.c.record_id).where(ITEM.c.hold_id == bindparam("b_hold")).distinct()
+_LISTED = select(HOLD).where(HOLD.c.state == "open", HOLD.c["count"] > 0).order_by(HOLD.c.id)
 _OPEN = select(HOLD).where(HOLD.c.state == "open")
 _OPEN_OF = _OPEN.where(HOLD.c.entity == bindparam("b_entity"))
 _OPEN_AT = _OPEN.where(HOLD.c.stage == bindparam("b_stage"), HOLD.c.entity == bindparam("b_entity"))
@@ -118,7 +128,7 @@ def open_hold(conn: Connection, key: Key, known: int, at: datetime) -> int:
         "state": "open",
         "at": at,
     }
-    return int(conn.execute(insert(HOLD).values(row)).inserted_primary_key[0])  # type: ignore[index]
+    return int(conn.execute(_ADD_HOLD, row).scalar_one())
 
 
 def holding(conn: Connection, record_ids: Sequence[str]) -> set[int]:
@@ -142,14 +152,9 @@ def recount(conn: Connection, hold_ids: Iterable[int], at: datetime) -> None:
 
 def close_hold(conn: Connection, hold_id: int, state: str, at: datetime) -> int:
     """A person's word on an open hold: its items, as they are now, are approved or dropped. Gives how many."""
-    closed = conn.execute(
-        update(HOLD).where(HOLD.c.id == hold_id, HOLD.c.state == "open").values(state=state, closed_at=at)
-    ).rowcount
-    if not closed:
+    if not conn.execute(_CLOSE, {"b_hold": hold_id, "b_state": state, "b_at": at}).rowcount:
         return 0
-    return conn.execute(
-        update(ITEM).where(ITEM.c.hold_id == hold_id, ITEM.c.state == HELD).values(state=state)
-    ).rowcount
+    return conn.execute(_SAY_ITEMS, {"b_hold": hold_id, "b_state": state}).rowcount
 
 
 def closed_holds(conn: Connection) -> list[int]:
@@ -159,13 +164,13 @@ def closed_holds(conn: Connection) -> list[int]:
 
 def carried(conn: Connection, hold_id: int, at: datetime) -> list[str]:
     """A cycle took note of a closed hold; gives its records."""
-    conn.execute(update(HOLD).where(HOLD.c.id == hold_id).values(carried_at=at))
-    return [row.record_id for row in conn.execute(select(ITEM.c.record_id).where(ITEM.c.hold_id == hold_id).distinct())]
+    conn.execute(_CARRY, {"b_hold": hold_id, "b_at": at})
+    return [row.record_id for row in conn.execute(_RECORDS_UNDER, {"b_hold": hold_id})]
 
 
 def listed(conn: Connection) -> list[dict[str, Any]]:
     """Open holds as people see them; no value, and no name of a person."""
-    rows = conn.execute(select(HOLD).where(HOLD.c.state == "open", HOLD.c["count"] > 0).order_by(HOLD.c.id))
+    rows = conn.execute(_LISTED)
     names = ("stage", "system", "entity", "verb", "field", "count", "known")
     return [{"hold": row.id} | {name: row._mapping[name] for name in names} for row in rows]  # noqa: SLF001
 
@@ -225,6 +230,12 @@ def passed_since(conn: Connection, stage: str, entity: str, since: datetime) -> 
     asked = {"b_stage": stage, "b_entity": str(entity), "b_minute": minute_of(since)}
     rows = conn.execute(_PASSED_SINCE, asked)
     return Counter({Key(stage, row[0], str(entity), row[1], row[2]): int(row[3]) for row in rows})
+
+
+def most_passed(conn: Connection, stage: str, entity: str, since: datetime) -> int:
+    """The largest of what `passed_since` gives; 0 where nothing passed."""
+    asked = {"b_stage": stage, "b_entity": str(entity), "b_minute": minute_of(since)}
+    return int(conn.execute(_MOST_PASSED, asked).scalar_one())
 
 
 def add_passed(conn: Connection, counts: Mapping[Key, int], at: datetime) -> None:

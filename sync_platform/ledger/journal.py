@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, bindparam, exists, func, insert, select, text, update
 from sqlalchemy import Table as SaTable
 
 from sync_platform.core.records import Decision, Entity, Json, Record, System
@@ -34,11 +35,24 @@ CHUNK = 400
 IS_OPEN_REVIEW = text("review.state = 'open'")
 # Statements are built once: building one, and the key under which its text is kept, costs more than running it.
 _ADD_OBSERVATION, _ADD_DECISION, _ADD_RECEIPT = insert(OBSERVATION), insert(DECISION), insert(RECEIPT)
+_WINNERS = ForIds(
+    DECISION.c.id, lambda given: select(DECISION.c.record_id, DECISION.c.field, DECISION.c.winner).where(given)
+)
+_ANY_UNREADABLE = select(exists().where(PARKED.c.record_id.is_(None), PARKED.c.lifted_at.is_(None)))
+_ADD_REVIEW, _ADD_PARKED = insert(REVIEW), insert(PARKED)
+# What a review is about, each where there is one.
+_REVIEWED = ("record_id", "link_id", "field")
 _LAST_DECISION = select(func.coalesce(func.max(DECISION.c.id), 0))
 _PARKED_OF = ForIds(
     PARKED.c.record_id,
     lambda given: select(PARKED.c.record_id, PARKED.c.system, PARKED.c.field, PARKED.c.hash).where(
         given, PARKED.c.lifted_at.is_(None)
+    ),
+)
+_GIVEN_UP = ForIds(
+    PARKED.c.record_id,
+    lambda given: select(PARKED.c.record_id, PARKED.c.system, PARKED.c.field).where(
+        given, PARKED.c.lifted_at.is_(None), PARKED.c.dropped_at.is_not(None)
     ),
 )
 _LIFT = (
@@ -109,11 +123,18 @@ def winners_of(conn: Connection, records: Iterable[Record], before: int) -> dict
     numbers = {one for record in records for one in record.decided.values() if 0 < one < before}
     out: dict[str, dict[str, int]] = {}
     for chunk in in_chunks(sorted(numbers), CHUNK):
-        found = select(DECISION.c.record_id, DECISION.c.field, DECISION.c.winner).where(DECISION.c.id.in_(chunk))
-        for row in conn.execute(found):
+        for row in _WINNERS(conn, chunk):
             if row.winner:
                 out.setdefault(row.record_id, {})[row.field] = row.winner["link"]
     return out
+
+
+def answered(conn: Connection, record_id: str) -> list[tuple[str, int]]:
+    """Field and number of each decision by which a person answered a question about a record's value."""
+    rows = conn.execute(
+        select(DECISION.c.field, DECISION.c.id).where(DECISION.c.record_id == record_id, DECISION.c.rule == "resolved")
+    )
+    return [(row.field, row.id) for row in rows]
 
 
 def add_receipts(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -125,18 +146,20 @@ def add_receipts(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 def park(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Set marks for refused payloads and unreadable rows; an open mark of the same thing is not repeated."""
     for row in rows:
-        same = select(PARKED.c.id).where(
-            PARKED.c.lifted_at.is_(None),
-            PARKED.c.system == row["system"],
-            PARKED.c.field == row["field"],
-            PARKED.c.hash == row["hash"],
-            PARKED.c.record_id.is_(None) if row.get("record_id") is None else PARKED.c.record_id == row["record_id"],
-            PARKED.c.external_id.is_(None)
-            if row.get("external_id") is None
-            else PARKED.c.external_id == row["external_id"],
-        )
-        if conn.execute(same.limit(1)).first() is None:
-            conn.execute(insert(PARKED), [dict(row)])
+        given = {name: row[name] for name in ("record_id", "external_id") if row.get(name) is not None}
+        asked = {f"b_{name}": value for name, value in given.items()}
+        asked |= {f"b_{name}": row[name] for name in ("system", "field", "hash")}
+        if conn.execute(_same_mark(tuple(given)), asked).first() is None:
+            conn.execute(_ADD_PARKED, [dict(row)])
+
+
+@cache
+def _same_mark(given: tuple[str, ...]) -> Any:
+    """An open mark of a payload, of what has these names; a handful of statements."""
+    of = PARKED.c
+    here = [of[one] == bindparam(f"b_{one}") for one in ("system", "field", "hash", *given)]
+    here += [of[one].is_(None) for one in ("record_id", "external_id") if one not in given]
+    return select(of.id).where(of.lifted_at.is_(None), *here).limit(1)
 
 
 def parked_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, dict[tuple[System, str], str]]:
@@ -148,10 +171,24 @@ def parked_of(conn: Connection, record_ids: Sequence[str]) -> dict[str, dict[tup
     return out
 
 
+def given_up(conn: Connection, record_ids: Sequence[str]) -> set[tuple[str, System, str]]:
+    """Record, system and field of open marks that a person gave up: they are left as they are, and wait for nobody."""
+    return {
+        (row.record_id, System(row.system), row.field)
+        for chunk in in_chunks(record_ids, CHUNK)
+        for row in _GIVEN_UP(conn, chunk)
+    }
+
+
 def lift(conn: Connection, record_id: str, system: System, field: str, standing: Collection[str], at: datetime) -> None:
     """The marks of a field whose payload is none of `standing` are history: the value moved on."""
     asked = {"b_record": record_id, "b_system": system, "b_field": field, "b_standing": sorted(standing), "b_at": at}
     conn.execute(_LIFT, asked)
+
+
+def any_unreadable(conn: Connection) -> bool:
+    """Whether `lift_rows` could find anything, of whatever system."""
+    return bool(conn.execute(_ANY_UNREADABLE).scalar_one())
 
 
 def lift_rows(conn: Connection, system: System, entity: Entity, external_ids: Sequence[str], at: datetime) -> None:
@@ -173,13 +210,19 @@ def count_parked(conn: Connection) -> dict[tuple[str, str], int]:
 def open_review(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Hand something to a person; an open review of the same field or link takes the new claims instead."""
     for row in rows:
-        where = [REVIEW.c.state == "open", REVIEW.c.kind == row["kind"]]
-        for name in ("record_id", "link_id", "field"):
-            value = row.get(name)
-            where.append(REVIEW.c[name].is_(None) if value is None else REVIEW.c[name] == value)
-        changed = conn.execute(update(REVIEW).where(*where).values(claims=row.get("claims"), at=row["at"])).rowcount
-        if not changed:
-            conn.execute(insert(REVIEW), [{"state": "open", **row}])
+        given = {name: row[name] for name in _REVIEWED if row.get(name) is not None}
+        asked = {f"b_{name}": value for name, value in given.items()}
+        asked |= {"b_kind": row["kind"], "b_claims": row.get("claims"), "b_at": row["at"]}
+        if not conn.execute(_claimed_anew(tuple(given)), asked).rowcount:
+            conn.execute(_ADD_REVIEW, [{"state": "open", **row}])
+
+
+@cache
+def _claimed_anew(given: tuple[str, ...]) -> Any:
+    """New claims for the open review of a kind that has these names and no others; a handful of statements."""
+    here = [REVIEW.c[one] == bindparam(f"b_{one}") if one in given else REVIEW.c[one].is_(None) for one in _REVIEWED]
+    found = update(REVIEW).where(IS_OPEN_REVIEW, REVIEW.c.kind == bindparam("b_kind"), *here)
+    return found.values(claims=bindparam("b_claims"), at=bindparam("b_at"))
 
 
 def close_review(conn: Connection, record_id: str, field: str, at: datetime, state: str = "agreed") -> None:

@@ -6,17 +6,17 @@ commit together.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, func, insert, select, text, update
 from sqlalchemy import Table as SaTable
 
 from sync_platform.core.names import found_by
 from sync_platform.core.records import Cell, Claim, Entity, Link, LinkState, Record, RecordId, System
 from sync_platform.ledger.database import ForIds, in_chunks, upsert
-from sync_platform.ledger.outbox import unsettled_of
+from sync_platform.ledger.outbox import INTENT, IS_UNSETTLED, unsettled_of
 from sync_platform.ledger.tables import LinkRow, MatchKeyRow, RecordRow
 
 LINK: SaTable = LinkRow.__table__  # type: ignore[attr-defined]
@@ -24,14 +24,13 @@ RECORD: SaTable = RecordRow.__table__  # type: ignore[attr-defined]
 KEY: SaTable = MatchKeyRow.__table__  # type: ignore[attr-defined]
 
 CHUNK = 400
-# What a deferred link awaits: its own read by id.
-DETAIL = "detail"
 # Spelt out as in the indexes: a database uses a partial index only where it can prove that the condition implies the
 # index's own, and neither a parameter nor `dirty = 1` proves it.
 IS_DIRTY = text("record.dirty")
 IS_AGAIN = text("link.again")
 IS_OWED = text("link.detail > 0")
 IS_ACTIVE = text("link.state = 'active'")
+IS_OVER = text("link.state != 'active'")
 IS_ENDED = text("record.tombstone IS NOT NULL")
 # As a parameter beside an index on one state it would make SQLite plan the statement anew at every run.
 IS_BARRED = text("link.state = 'barred'")
@@ -41,36 +40,28 @@ IS_BARRED = text("link.state = 'barred'")
 _B_SYSTEM: BindParameter[Any] = bindparam("b_system")
 _B_ENTITY: BindParameter[Any] = bindparam("b_entity")
 _IDS: BindParameter[Any] = bindparam("b_ids", expanding=True)
+# Whether a write of ours to the record of a link may have landed in its system: `unsettled_of`, told with the link.
+_MAY_HAVE_LANDED = (
+    select(1)
+    .where(INTENT.c.record_id == LINK.c.record_id, INTENT.c.system == LINK.c.system, IS_UNSETTLED)
+    .correlate(LINK)
+    .exists()
+    .label("unsettled")
+)
 _OF_OBJECTS = ForIds(
-    LINK.c.external_id, lambda given: select(LINK).where(LINK.c.system == _B_SYSTEM, LINK.c.entity == _B_ENTITY, given)
+    LINK.c.external_id,
+    lambda given: select(LINK, _MAY_HAVE_LANDED).where(LINK.c.system == _B_SYSTEM, LINK.c.entity == _B_ENTITY, given),
 )
 _STAMPS = ForIds(
     LINK.c.external_id,
     lambda given: select(LINK.c.external_id, LINK.c.stamp).where(
-        LINK.c.system == _B_SYSTEM,
-        LINK.c.entity == _B_ENTITY,
-        given,
-        LINK.c.stamp.is_not(None),
-        IS_ACTIVE,
+        LINK.c.system == _B_SYSTEM, LINK.c.entity == _B_ENTITY, given, LINK.c.stamp.is_not(None), IS_ACTIVE
     ),
 )
 _OF_RECORDS = ForIds(LINK.c.record_id, lambda given: select(LINK).where(given).order_by(LINK.c.id))
-_BY_ID = ForIds(LINK.c.id, lambda given: select(LINK).where(given))
-_UNPLACED = (
-    select(LINK.c.id, LINK.c.system, LINK.c.external_id, LINK.c.marker, LINK.c.cells, LINK.c.detail)
-    .where(
-        LINK.c.record_id.is_(None),
-        LINK.c.entity == _B_ENTITY,
-        IS_ACTIVE,
-        or_(LINK.c.detail == 0, LINK.c.awaits.is_(None)),
-    )
-    .order_by(LINK.c.id)
-    .limit(bindparam("b_limit"))
-)
-_DEFER = ForIds(LINK.c.id, lambda given: update(LINK).where(given).values(awaits=DETAIL))
+_BY_ID = ForIds(LINK.c.id, lambda given: select(LINK, _MAY_HAVE_LANDED).where(given))
 _INSERT_LINK = insert(LINK)
 _ONE_LINK = update(LINK).where(LINK.c.id == bindparam("b_id"))
-_PLACE_LINK = _ONE_LINK.values(record_id=bindparam("b_record"))
 _SAVE_JUDGED = _ONE_LINK.values(cells=bindparam("b_cells"), awaits=bindparam("b_awaits"))
 _SAVE_GONE = _ONE_LINK.values(gone=bindparam("b_gone"))
 _TO_FOLLOW = select(LINK).where(IS_AGAIN, LINK.c.entity == _B_ENTITY, IS_BARRED).order_by(LINK.c.id)
@@ -79,12 +70,7 @@ _OWE_DETAIL = ForIds(
     LINK.c.external_id,
     lambda given: (
         update(LINK)
-        .where(
-            LINK.c.system == _B_SYSTEM,
-            LINK.c.entity == _B_ENTITY,
-            given,
-            LINK.c.detail > bindparam("b_priority"),
-        )
+        .where(LINK.c.system == _B_SYSTEM, LINK.c.entity == _B_ENTITY, given, LINK.c.detail > bindparam("b_priority"))
         .values(detail=bindparam("b_priority"))
     ),
 )
@@ -113,6 +99,7 @@ _DIRTY_SETTLED = _DIRTY.where(RECORD.c.settled).order_by(RECORD.c.id).limit(bind
 _INSERT_RECORD = insert(RECORD)
 _MARK_DIRTY = ForIds(RECORD.c.id, lambda given: update(RECORD).where(given).values(dirty=True))
 _MARK_CHILDREN = ForIds(RECORD.c.parent, lambda given: update(RECORD).where(given).values(dirty=True))
+_WAITING_LINKS = select(LINK).where(LINK.c.awaits == bindparam("b_awaits"))
 _WAITING = select(LINK.c.record_id).where(LINK.c.awaits.in_(_IDS), LINK.c.record_id.is_not(None))
 _MARK_WAITING = update(RECORD).where(RECORD.c.id.in_(_WAITING)).values(dirty=True)
 _WAIT_NO_MORE = ForIds(LINK.c.awaits, lambda given: update(LINK).where(given).values(awaits=None))
@@ -130,8 +117,12 @@ _DROP_KEY = delete(KEY).where(
 _ACTIVE_SYSTEMS = ForIds(
     LINK.c.record_id, lambda given: select(LINK.c.record_id, LINK.c.system).where(given, IS_ACTIVE)
 )
-_COUNT_ACTIVE = (
-    select(func.count()).select_from(LINK).where(LINK.c.system == _B_SYSTEM, LINK.c.entity == _B_ENTITY, IS_ACTIVE)
+_HERE = (LINK.c.system == _B_SYSTEM, LINK.c.entity == _B_ENTITY)
+_COUNT_DETAILS = select(func.count()).where(*_HERE, IS_OWED, IS_ACTIVE)
+_OWE_NOTHING = ForIds(LINK.c.external_id, lambda given: update(LINK).where(*_HERE, given).values(detail=0, again=False))
+_COUNT_ACTIVE = select(func.count()).where(*_HERE, IS_ACTIVE)
+_REFERRING = select(LINK).where(
+    LINK.c.entity == str(Entity.TICKET), LINK.c.system == _B_SYSTEM, LINK.c.cells["customer"]["s"].as_string().in_(_IDS)
 )
 _REFERENCES = select(LINK.c.system, LINK.c.external_id, LINK.c.record_id, LINK.c.state)
 _IDS_OF_RECORDS = ForIds(LINK.c.record_id, lambda given: _REFERENCES.where(given, LINK.c.entity == _B_ENTITY))
@@ -143,15 +134,22 @@ _IDS_OF_OBJECTS = ForIds(
 )
 
 
+# A look costs a third of what a call of the class does, and a link is read more often than anything else.
+_SYSTEMS = {str(one): one for one in System}
+_ENTITIES = {str(one): one for one in Entity}
+_STATES = {str(one): one for one in LinkState}
+
+
 def _link(row: Any) -> Link:
+    load = Cell.load
     return Link(
         id=row.id,
         record_id=RecordId(row.record_id) if row.record_id else None,
-        system=System(row.system),
-        entity=Entity(row.entity),
+        system=_SYSTEMS[row.system],
+        entity=_ENTITIES[row.entity],
         external_id=row.external_id,
-        state=LinkState(row.state),
-        cells={name: Cell.load(raw) for name, raw in (row.cells or {}).items()},
+        state=_STATES[row.state],
+        cells={name: load(raw) for name, raw in (row.cells or {}).items()},
         stamp=row.stamp,
         version=row.version,
         fence=row.fence,
@@ -165,7 +163,15 @@ def _link(row: Any) -> Link:
         into=row.into,
         marker=row.marker,
         gone=row.gone,
+        stored=(row.cells, row.awaits),
     )
+
+
+def _told(row: Any) -> Link:
+    """A link whose row tells whether it is unsettled."""
+    link = _link(row)
+    link.unsettled = bool(row.unsettled)
+    return link
 
 
 def _link_values(link: Link) -> dict[str, Any]:
@@ -203,21 +209,26 @@ def links_by_external(conn: Connection, system: System, entity: Entity, ids: Seq
     out: dict[str, Link] = {}
     for chunk in in_chunks(ids, CHUNK):
         rows = _OF_OBJECTS(conn, chunk, b_system=system, b_entity=entity)
-        out.update({row.external_id: _link(row) for row in rows})
-    mark_unsettled(conn, out.values())
+        out.update({row.external_id: _told(row) for row in rows})
     return out
+
+
+def return_of(link: Link) -> str:
+    """What a link awaits whose object was merged into this one when it was gone: that it comes back."""
+    return f"return:{link.system}:{link.entity}:{link.external_id}"
+
+
+def awaiting_return(conn: Connection, link: Link) -> list[Link]:
+    """Links whose objects were merged into this one when it was gone."""
+    return [_link(row) for row in conn.execute(_WAITING_LINKS, {"b_awaits": return_of(link)})]
 
 
 def referring(conn: Connection, customers: Sequence[tuple[System, str]]) -> list[Link]:
     """Links of tickets that show one of these customers as theirs, with a record or without; reads every ticket."""
-    shown = LINK.c.cells["customer"]["s"].as_string()
     out: list[Link] = []
     for system in sorted({system for system, _ in customers}):
         for chunk in in_chunks(sorted(external_id for of, external_id in customers if of is system), CHUNK):
-            rows = conn.execute(
-                select(LINK).where(LINK.c.entity == str(Entity.TICKET), LINK.c.system == system, shown.in_(chunk))
-            )
-            out += [_link(row) for row in rows]
+            out += [_link(row) for row in conn.execute(_REFERRING, {"b_system": system, "b_ids": chunk})]
     return out
 
 
@@ -244,7 +255,7 @@ def links_and_unsettled(
         for row in _OF_RECORDS(conn, chunk):
             out[row.record_id].append(_link(row))
     unsettled = unsettled_of(conn, record_ids)
-    _mark({(link.record_id, link.system): link for links in out.values() for link in links}, unsettled)
+    _mark((link for links in out.values() for link in links), unsettled)
     return out, unsettled
 
 
@@ -252,50 +263,36 @@ def links_by_id(conn: Connection, ids: Sequence[int]) -> dict[int, Link]:
     """Links by our own number."""
     out: dict[int, Link] = {}
     for chunk in in_chunks(ids, CHUNK):
-        out.update({row.id: _link(row) for row in _BY_ID(conn, chunk)})
-    mark_unsettled(conn, out.values())
+        out.update({row.id: _told(row) for row in _BY_ID(conn, chunk)})
     return out
 
 
-def mark_unsettled(conn: Connection, links: Iterable[Link]) -> None:
-    """A link is unsettled while an intent of its record in its system is sent or unknown."""
-    by_record = {(link.record_id, link.system): link for link in links}
-    _mark(by_record, unsettled_of(conn, sorted({str(one) for one, _ in by_record if one})))
+def _mark(found: Iterable[Link], unsettled: Mapping[str, set[System]]) -> None:
+    # A record may have several links in one system: what was merged away there stays with its record.
+    for link in found if unsettled else ():
+        if link.system in unsettled.get(str(link.record_id), ()):
+            link.unsettled = True
 
 
-def _mark(by_record: Mapping[tuple[RecordId | None, System], Link], unsettled: Mapping[str, set[System]]) -> None:
-    for record_id, systems in unsettled.items():
-        for system in systems:
-            link = by_record.get((RecordId(record_id), system))
-            if link is not None:
-                link.unsettled = True
-
-
-def unplaced(conn: Connection, entity: Entity, limit: int, fields: Collection[str]) -> list[Link]:
-    """Active links that belong to no record yet, oldest first, with what identifies them: marker, cells of `fields`.
-
-    They are to be placed (`place_links`), never to be saved whole. Deferred ones are left out until their read by id.
-    """
-    out: list[Link] = []
-    for row in conn.execute(_UNPLACED, {"b_entity": entity, "b_limit": limit}):
-        cells = {name: Cell.load(raw) for name, raw in (row.cells or {}).items() if name in fields}
-        link = Link(row.id, None, System(row.system), entity, row.external_id, cells=cells, marker=row.marker)
-        link.detail = row.detail
-        out.append(link)
-    return out
-
-
-def defer(conn: Connection, ids: Sequence[int]) -> None:
-    """Leave links unplaced until the read by id that they are owed: it may show whom they belong to."""
-    for chunk in in_chunks(ids, CHUNK):
-        _DEFER(conn, chunk)
+def follow_again(conn: Connection, survivor: Link) -> None:
+    """What was merged into this object and belongs to another record is followed to where the object belongs now."""
+    conn.execute(
+        update(LINK)
+        .where(
+            LINK.c.system == str(survivor.system),
+            LINK.c.entity == str(survivor.entity),
+            LINK.c.state == str(LinkState.BARRED),
+            LINK.c.into == survivor.external_id,
+            LINK.c.record_id != str(survivor.record_id),
+        )
+        .values(again=True)
+    )
 
 
 def owe_nothing(conn: Connection, system: System, entity: Entity, external_ids: Sequence[str]) -> None:
     """No read by id of these objects is owed any more."""
     for chunk in in_chunks(external_ids, CHUNK):
-        here = (LINK.c.system == system, LINK.c.entity == entity, LINK.c.external_id.in_(chunk))
-        conn.execute(update(LINK).where(*here).values(detail=0, again=False))
+        _OWE_NOTHING(conn, chunk, b_system=system, b_entity=entity)
 
 
 def save_links(conn: Connection, links: Iterable[Link]) -> None:
@@ -303,6 +300,7 @@ def save_links(conn: Connection, links: Iterable[Link]) -> None:
     fresh, known = [], []
     for link in links:
         values = _link_values(link)
+        link.stored = (values["cells"], link.awaits)
         if link.id:
             known.append({name: values[name] for name in _SAVED} | {"b_id": link.id})
         else:
@@ -313,23 +311,17 @@ def save_links(conn: Connection, links: Iterable[Link]) -> None:
         conn.execute(_SAVE_LINK, known)
 
 
-def place_links(conn: Connection, links: Iterable[Link]) -> None:
-    """Write the record that each of these stored links belongs to, and nothing else of them."""
-    rows = [{"b_id": link.id, "b_record": link.record_id} for link in links]
-    if rows:
-        conn.execute(_PLACE_LINK, rows)
-
-
 def save_judged(conn: Connection, links: Iterable[Link]) -> None:
-    """Write what a judgement changes of stored links: their cells, and what they await."""
-    rows = [
-        {
-            "b_id": link.id,
-            "b_cells": {name: cell.dump() for name, cell in link.cells.items()},
-            "b_awaits": link.awaits,
-        }
-        for link in links
-    ]
+    """Write what a judgement changes of stored links: their cells, and what they await.
+
+    For links that were read in this transaction: one that is as it was then is not written.
+    """
+    rows = []
+    for link in links:
+        cells = {name: cell.dump() for name, cell in link.cells.items()}
+        if link.stored != (cells, link.awaits):
+            link.stored = (cells, link.awaits)
+            rows.append({"b_id": link.id, "b_cells": cells, "b_awaits": link.awaits})
     if rows:
         conn.execute(_SAVE_JUDGED, rows)
 
@@ -366,11 +358,7 @@ def details_owed(conn: Connection, system: System, entity: Entity, limit: int, w
 
 def count_details(conn: Connection, system: System, entity: Entity) -> int:
     """Reads by id still owed."""
-    return int(
-        conn.execute(
-            select(func.count()).where(LINK.c.system == system, LINK.c.entity == entity, IS_OWED, IS_ACTIVE)
-        ).scalar_one()
-    )
+    return int(conn.execute(_COUNT_DETAILS, {"b_system": system, "b_entity": entity}).scalar_one())
 
 
 def count_active(conn: Connection, system: System, entity: Entity) -> int:
@@ -390,7 +378,7 @@ def read_again(conn: Connection, system: System, entity: Entity, limit: int) -> 
 def _record(row: Any) -> Record:
     return Record(
         id=RecordId(row.id),
-        entity=Entity(row.entity),
+        entity=_ENTITIES[row.entity],
         fields=dict(row.fields or {}),
         decided=dict(row.decided or {}),
         contests={name: [Claim.load(raw) for raw in claims] for name, claims in (row.contests or {}).items()},
@@ -540,6 +528,10 @@ def active_systems(conn: Connection, record_ids: Iterable[str]) -> dict[str, set
     return out
 
 
+def _reference(row: Any) -> tuple[System, str, RecordId, LinkState]:
+    return _SYSTEMS[row.system], row.external_id, RecordId(row.record_id), _STATES[row.state]
+
+
 def external_ids(
     conn: Connection,
     entity: Entity,
@@ -551,11 +543,11 @@ def external_ids(
     out: list[tuple[System, str, RecordId, LinkState]] = []
     for chunk in in_chunks(sorted(set(records)), CHUNK):
         rows = _IDS_OF_RECORDS(conn, chunk, b_entity=entity)
-        out += [(System(r.system), r.external_id, RecordId(r.record_id), LinkState(r.state)) for r in rows]
+        out += [_reference(row) for row in rows]
     for system, ids in (externals or {}).items():
         for chunk in in_chunks(sorted(set(ids)), CHUNK):
             rows = _IDS_OF_OBJECTS(conn, chunk, b_system=system, b_entity=entity)
-            out += [(System(r.system), r.external_id, RecordId(r.record_id), LinkState(r.state)) for r in rows]
+            out += [_reference(row) for row in rows]
     return out
 
 

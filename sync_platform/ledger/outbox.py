@@ -81,13 +81,41 @@ _MARK_SENT = ForIds(
     lambda given: (
         update(INTENT)
         .where(given)
-        .values(state="sent", sent_at=bindparam("b_at"), tries=INTENT.c.tries + 1, run=bindparam("b_run"))
+        # When it was to be tried again is past: from now on it is settled by the time at which it was sent.
+        .values(state="sent", sent_at=bindparam("b_at"), due_at=None, tries=INTENT.c.tries + 1, run=bindparam("b_run"))
     ),
 )
 _SET_STATE = (
     update(INTENT)
     .where(INTENT.c.id == bindparam("b_id"))
     .values(state=bindparam("state"), due_at=bindparam("due_at"), settled_at=bindparam("settled_at"))
+)
+_PLANNED_IN_FULL = ForIds(INTENT.c.record_id, lambda given: select(INTENT).where(given, IS_PLANNED))
+_CREATES = ForIds(
+    INTENT.c.marker,
+    lambda given: (
+        select(INTENT)
+        .where(
+            IS_UNSETTLED,
+            INTENT.c.system == _B_SYSTEM,
+            INTENT.c.entity == _B_ENTITY,
+            INTENT.c.verb == str(Verb.CREATE),
+            given,
+        )
+        .order_by(INTENT.c.id)
+    ),
+)
+_UNANSWERED = ForIds(
+    INTENT.c.record_id,
+    lambda given: select(INTENT).where(
+        given,
+        INTENT.c.verb == str(Verb.CREATE),
+        or_(
+            IS_UNSETTLED,
+            (INTENT.c.state == str(IntentState.DROPPED))
+            & (INTENT.c.sent_at > bindparam("b_since", type_=INTENT.c.sent_at.type)),
+        ),
+    ),
 )
 _COUNT_PLANNED = (
     select(func.count())
@@ -258,18 +286,16 @@ def send_now(conn: Connection, writes: Sequence[PlannedWrite], *, at: datetime, 
     replace_planned(conn, records, writes, at=at, run=run, lane=Lane.INTERACTIVE)
     out: list[Intent] = []
     for chunk in in_chunks(records, CHUNK):
-        out += [_intent(row) for row in conn.execute(select(INTENT).where(INTENT.c.record_id.in_(chunk), IS_PLANNED))]
+        out += [_intent(row) for row in _PLANNED_IN_FULL(conn, chunk)]
     mark_sent(conn, out, at, run)
     return out
 
 
 def unsettled_creates(conn: Connection, system: System, entity: Entity, markers: Sequence[str]) -> list[Intent]:
     """Creates with one of these markers whose answer nobody has read, oldest first."""
-    here = (IS_UNSETTLED, INTENT.c.system == system, INTENT.c.entity == entity, INTENT.c.verb == str(Verb.CREATE))
     out: list[Intent] = []
     for chunk in in_chunks(markers, CHUNK):
-        rows = conn.execute(select(INTENT).where(*here, INTENT.c.marker.in_(chunk)).order_by(INTENT.c.id))
-        out += [_intent(row) for row in rows]
+        out += [_intent(row) for row in _CREATES(conn, chunk, b_system=system, b_entity=entity)]
     return out
 
 
@@ -277,13 +303,7 @@ def unanswered_creates(conn: Connection, record_ids: Sequence[str], since: datet
     """Creates of these records that nobody answered: unsettled, or sent since then and given up as absent."""
     out: list[Intent] = []
     for chunk in in_chunks(record_ids, CHUNK):
-        given_up = (INTENT.c.state == str(IntentState.DROPPED)) & (INTENT.c.sent_at > since)
-        rows = conn.execute(
-            select(INTENT).where(
-                INTENT.c.record_id.in_(chunk), INTENT.c.verb == str(Verb.CREATE), or_(IS_UNSETTLED, given_up)
-            )
-        )
-        out += [_intent(row) for row in rows]
+        out += [_intent(row) for row in _UNANSWERED(conn, chunk, b_since=since)]
     return out
 
 

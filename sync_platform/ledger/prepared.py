@@ -8,22 +8,28 @@ goes SQLAlchemy's way, and so does everything on a connection that somebody list
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache, partial
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import ref
 
-from sqlalchemy import BindParameter, Connection, Delete, Engine, Insert, Select, Update
+from sqlalchemy import JSON, BindParameter, Connection, Delete, Engine, Insert, RootTransaction, Select, Update
 from sqlalchemy.engine import CursorResult, Dialect, Row
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
+from sqlmodel.sql.sqltypes import UTCDateTime
 
 # Longer lists are rare, and each length is a text of its own.
 LIST_MAX = 16
+TIMES_MAX = 4096
 _KINDS = (Select, Insert, Update, Delete)
 _NO_COLUMNS = SimpleResultMetaData([])
+_NONE: dict[str, Any] = {}
 
 Process = Callable[[Any], Any] | None
 Readers = tuple[Any, ...]
@@ -74,37 +80,38 @@ class Rows:
 class Plan:
     """How one statement is sent and read where the caller gives parameters of these names.
 
-    `slots` has for each parameter of the driver its name, what the caller calls it (None: it is always the same), what
-    is done to it, and the value that is always the same. `lists` are lists that the caller gives, with the names of
-    their elements; `columns` are those of the rows, None where there are none; `readers` what is done to each value.
+    `fixed` are the driver's parameters, with the values that are always the same. The others are put at their places:
+    as the caller gives them (`plain`: place, what the caller calls it), after something is done to them (`changed`), or
+    as elements of a list (`listed`, with which of them). `row` makes a row of the driver's, None where there are none.
     """
 
     sql: str
-    slots: tuple[tuple[str, str | None, Process, Any], ...]
-    positional: bool
-    lists: tuple[tuple[str, tuple[str, ...]], ...]
-    columns: SimpleResultMetaData | None
-    readers: Readers | None
+    fixed: Any
+    plain: tuple[tuple[Any, str], ...]
+    changed: tuple[tuple[Any, str, Callable[[Any], Any]], ...]
+    listed: tuple[tuple[Any, str, int, Process], ...]
+    columns: SimpleResultMetaData
+    row: Callable[[Any], Any] | None
+    # How many parameters the caller gives.
+    given: int = 0
 
     def bound(self, given: Given) -> Any:
         """The parameters as the driver takes them. Raises `KeyError` for one that is missing."""
-        if self.lists:
-            given = dict(given)
-            for name, elements in self.lists:
-                given.update(zip(elements, given[name], strict=True))
-        values = [
-            value if key is None else given[key] if process is None else process(given[key])
-            for _, key, process, value in self.slots
-        ]
-        return values if self.positional else dict(zip([slot[0] for slot in self.slots], values, strict=True))
+        values = self.fixed.copy()
+        for place, key in self.plain:
+            values[place] = given[key]
+        for place, key, process in self.changed:
+            values[place] = process(given[key])
+        for place, key, which, element in self.listed:
+            value = given[key][which]
+            values[place] = value if element is None else element(value)
+        return values
 
     def read(self, cursor: Any) -> Rows:
         """What the driver's cursor holds."""
-        columns, readers = self.columns, self.readers
-        if columns is None:
+        if self.row is None:
             return Rows(_NO_COLUMNS, [], cursor.rowcount)
-        places = columns._key_to_index  # noqa: SLF001  # as a result of SQLAlchemy makes its rows
-        return Rows(columns, [Row(columns, readers, places, row) for row in cursor.fetchall()])
+        return Rows(self.columns, list(map(self.row, cursor.fetchall())))
 
 
 @dataclass(slots=True)
@@ -117,14 +124,58 @@ class Seen:
 
     lists: tuple[str, ...] | None = None
     plans: dict[tuple[Any, ...], Plan | None] = field(default_factory=dict)
+    # The plan of those that are always run for one row with the same parameters, as most are.
+    only: Plan | None = None
 
 
-Plans = MutableMapping[Any, Seen]
+class Plans(dict[int, tuple[Seen, ref[Any]]]):
+    """What is known of statements, by the identity of each; one that nobody holds any more is forgotten."""
+
+    def add(self, statement: Any) -> None:
+        """Nothing is known yet; while an identity is in use its statement is held, so it names no other one."""
+        key = id(statement)
+        self[key] = (Seen(), ref(statement, lambda _gone: self.pop(key, None)))
 
 
 def no_plans() -> Plans:
-    """For the connections of one engine; a statement that nobody holds any more is forgotten."""
-    return WeakKeyDictionary()
+    """For the connections of one engine."""
+    return Plans()
+
+
+class Spoken(RootTransaction):
+    """A transaction of SQLite whose begin and end go to the driver as they are; a rollback goes SQLAlchemy's way."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, connection: Connection, begin: str) -> None:
+        if connection._transaction is not None:  # noqa: SLF001  # what it is that is opened here
+            raise InvalidRequestError("a transaction is open")
+        self.connection = connection
+        raw: Any = connection.connection.dbapi_connection
+        self.raw = raw
+        try:
+            raw.execute(begin)
+        except BaseException as error:  # noqa: BLE001  # raised again, as by every connection
+            connection._handle_dbapi_exception(error, None, None, None, None)  # noqa: SLF001
+        connection._transaction = self  # noqa: SLF001
+        self.is_active = True
+
+    def end(self) -> None:
+        """Commit; what keeps it from that rolls back."""
+        connection = self.connection
+        if not self.is_active or connection._nested_transaction is not None:  # noqa: SLF001
+            self.__exit__(None, None, None)
+            return
+        try:
+            # The statement stays prepared; the driver's own method spells it anew each time.
+            self.raw.execute("COMMIT")
+        except BaseException as error:  # noqa: BLE001  # raised again, as by every connection
+            try:
+                connection._handle_dbapi_exception(error, None, None, None, None)  # noqa: SLF001
+            finally:
+                self.rollback()
+        connection._transaction = None  # noqa: SLF001
+        self.is_active = False
 
 
 class Prepared(Connection):
@@ -136,18 +187,42 @@ class Prepared(Connection):
     def __init__(self, engine: Engine, plans: Plans) -> None:
         super().__init__(engine)
         self._plans = plans
+        self._sqlite = engine.dialect.name == "sqlite"
+
+    @property
+    def spoken_to(self) -> bool:
+        """Whether a transaction may begin and end without telling anybody."""
+        return self._sqlite and not (self._has_events or self._echo)
 
     def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:
         """As `Connection.execute`, for any statement."""
-        heard = self._has_events or self._echo
-        if not isinstance(statement, _KINDS) or execution_options or heard or not self.in_transaction():
+        open_ = self._transaction
+        if execution_options or self._has_events or self._echo or open_ is None or not open_.is_active:
             return super().execute(statement, parameters, execution_options=execution_options)
-        seen = self._plans.get(statement)
-        if seen is None:
-            self._plans[statement] = Seen()
+        known = self._plans.get(id(statement))
+        if known is None:
+            if isinstance(statement, _KINDS):
+                self._plans.add(statement)
             return super().execute(statement, parameters)
-        several = isinstance(parameters, list) and len(parameters) > 1
-        first = (parameters[0] if isinstance(parameters, list) and parameters else parameters) or {}
+        seen = known[0]
+        plan, first = seen.only, _NONE if parameters is None else parameters
+        if type(first) is list and len(first) == 1:
+            first = first[0]
+        if plan is None or type(first) is not dict or len(first) != plan.given:
+            return self._find(statement, parameters, seen)
+        try:
+            # A name that is not among those it takes means that one of them is missing.
+            bound = plan.bound(first)
+        except Exception:  # noqa: BLE001  # another plan, or SQLAlchemy says what is wrong
+            return self._find(statement, parameters, seen)
+        return self._send(plan, bound, several=False)
+
+    def _find(self, statement: Any, parameters: Any, seen: Seen) -> Any:
+        several = False
+        first = parameters or {}
+        if isinstance(parameters, list):
+            several = len(parameters) > 1
+            first = parameters[0] if parameters else {}
         if seen.lists is None:
             seen.lists = _lists(statement)
         key = (several, *first)
@@ -165,11 +240,12 @@ class Prepared(Connection):
     def _send(self, plan: Plan, bound: Any, *, several: bool) -> Rows:
         cursor = None
         try:
-            cursor = self.connection.dbapi_connection.cursor()  # type: ignore[union-attr]  # open: in a transaction
+            raw: Any = self.connection.dbapi_connection
             if several:
+                cursor = raw.cursor()
                 cursor.executemany(plan.sql, bound)
             else:
-                cursor.execute(plan.sql, bound)
+                cursor = raw.execute(plan.sql, bound)
             return plan.read(cursor)
         except BaseException as error:  # noqa: BLE001  # raised again, as by every connection
             self._handle_dbapi_exception(error, plan.sql, None, cursor, None)
@@ -179,7 +255,9 @@ class Prepared(Connection):
         if key not in seen.plans:
             lengths = [len(first.get(name, ())) for name in seen.lists or ()]
             fits = all(0 < one <= LIST_MAX for one in lengths) and not (key[0] and lengths)
-            seen.plans[key] = _plan(statement, self.dialect, first, result, several=key[0]) if fits else None
+            plan = _plan(statement, self.dialect, first, result, several=key[0]) if fits else None
+            seen.plans[key] = plan
+            seen.only = plan if len(seen.plans) == 1 and not (key[0] or lengths) else None
         return result
 
 
@@ -202,36 +280,88 @@ def _plan(statement: Any, dialect: Dialect, given: Given, result: CursorResult[A
     if compiled.escaped_bind_names or any(one.callable for one in compiled.bind_names):
         return None
     state = compiled.construct_expanded_state(given)
-    asked: dict[str, tuple[str | None, TypeEngine[Any]]] = {}
-    lists: list[tuple[str, tuple[str, ...]]] = []
+    names = list((state.positiontup if compiled.positional else state.parameters) or ())
+    # One parameter may stand at several places.
+    places: dict[str, list[Any]] = {}
+    for place, name in enumerate(names):
+        places.setdefault(name, []).append(place if compiled.positional else name)
+    fixed = dict(state.parameters)
+    plain: list[tuple[Any, str]] = []
+    changed: list[tuple[Any, str, Callable[[Any], Any]]] = []
+    listed: list[tuple[Any, str, int, Process]] = []
     for parameter, name in compiled.bind_names.items():
         key = next((one for one in (parameter.key, name) if one in given), None)
+        process = _binds(parameter.type, dialect)
         elements = state.parameter_expansion.get(name)
-        if elements is None:
-            asked[name] = (key, parameter.type)
-            continue
-        if key is not None:
-            lists.append((key, tuple(elements)))
-        asked |= {one: (one if key is not None else None, parameter.type) for one in elements}
-    names = state.positiontup if compiled.positional else list(state.parameters)
-    slots = tuple(_slot(name, *asked[name], dialect, state.parameters) for name in names or ())
-    if not result.returns_rows:
-        return Plan(state.statement, slots, bool(compiled.positional), tuple(lists), None, None)
-    readers = _readers(statement, dialect, result)
-    if readers is None:
+        if key is None:
+            for one in (name,) if elements is None else elements:
+                fixed[one] = process(fixed[one]) if process else fixed[one]
+        elif elements is not None:
+            listed += [(place, key, which, process) for which, one in enumerate(elements) for place in places[one]]
+        elif process:
+            changed += [(place, key, process) for place in places[name]]
+        else:
+            plain += [(place, key) for place in places[name]]
+    columns, row = _NO_COLUMNS, None
+    if result.returns_rows:
+        readers = _readers(statement, dialect, result)
+        if readers is None:
+            return None
+        columns = SimpleResultMetaData(list(result.keys()))
+        # As a result of SQLAlchemy makes its rows.
+        row = partial(Row, columns, readers if any(readers) else None, columns._key_to_index)  # noqa: SLF001
+    values = [fixed[name] for name in names] if compiled.positional else fixed
+    return Plan(state.statement, values, tuple(plain), tuple(changed), tuple(listed), columns, row, len(given))
+
+
+def _binds(type_: TypeEngine[Any], dialect: Dialect) -> Process:
+    """What is done to a value before the driver gets it."""
+    if _is_time(type_, dialect):
+        return _spelt
+    if isinstance(type_, JSON) and type_.none_as_null and dialect.name == "sqlite":
+        return _json_spelt(type_, dialect)
+    return type_.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _is_time(type_: TypeEngine[Any], dialect: Dialect) -> bool:
+    """Whether these are the ledger's times as SQLite holds them: texts, which the general way takes in four steps."""
+    return isinstance(type_, UTCDateTime) and dialect.name == "sqlite"
+
+
+def _json_spelt(type_: JSON, dialect: Any) -> Callable[[Any], Any]:
+    """What SQLAlchemy does, for what nearly every value is."""
+    dump: Callable[[Any], str] = dialect._json_serializer  # noqa: SLF001  # the one that the engine was made with
+    every: Any = type_.dialect_impl(dialect).bind_processor(dialect)
+
+    def spelt(value: Any) -> Any:
+        return dump(value) if isinstance(value, dict | list) else every(value)
+
+    return spelt
+
+
+def _json_told(every: Any, dialect: Any) -> Callable[[Any], Any]:
+    """The same for what is read; SQLite gives a lone number as such."""
+    load: Callable[[str], Any] = dialect._json_deserializer  # noqa: SLF001  # the one that the engine was made with
+
+    def told(value: Any) -> Any:
+        return load(value) if type(value) is str else every(value)
+
+    return told
+
+
+# The same few times are written and read again and again: of a run, of a page, of the records of one batch.
+@lru_cache(maxsize=TIMES_MAX)
+def _spelt(at: datetime | None) -> str | None:
+    if at is None:
         return None
-    columns = SimpleResultMetaData(list(result.keys()))
-    done = readers if any(readers) else None
-    return Plan(state.statement, slots, bool(compiled.positional), tuple(lists), columns, done)
+    if at.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return at.astimezone(UTC).isoformat(" ", "microseconds")[:-6]
 
 
-def _slot(
-    name: str, key: str | None, type_: TypeEngine[Any], dialect: Dialect, values: Given
-) -> tuple[str, str | None, Process, Any]:
-    process = type_.dialect_impl(dialect).bind_processor(dialect)
-    if key is not None:
-        return name, key, process, None
-    return name, None, None, process(values[name]) if process else values[name]
+@lru_cache(maxsize=TIMES_MAX)
+def _told(spelt: str | None) -> datetime | None:
+    return None if spelt is None else datetime.fromisoformat(spelt + "+00:00")
 
 
 def _readers(statement: Any, dialect: Dialect, result: CursorResult[Any]) -> Readers | None:
@@ -240,6 +370,13 @@ def _readers(statement: Any, dialect: Dialect, result: CursorResult[Any]) -> Rea
     if result.cursor is None or len(types) != len(result.cursor.description):
         return None
     return tuple(
-        type_.dialect_impl(dialect).result_processor(dialect, described[1])
-        for type_, described in zip(types, result.cursor.description, strict=True)
+        _reads(type_, dialect, described[1]) for type_, described in zip(types, result.cursor.description, strict=True)
     )
+
+
+def _reads(type_: TypeEngine[Any], dialect: Any, described: Any) -> Process:
+    """What is done to a value that the driver gave."""
+    if _is_time(type_, dialect):
+        return _told
+    every = type_.dialect_impl(dialect).result_processor(dialect, described)
+    return _json_told(every, dialect) if isinstance(type_, JSON) and dialect.name == "sqlite" else every

@@ -8,8 +8,8 @@ goes on where it was.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -31,8 +31,29 @@ CHECKPOINT = "pruned"
 CHUNK = 400
 PAGE = 500
 Object = tuple[str, str, str]
-# (field, what the system showed) → when it was named; None: whenever.
-Named = dict[tuple[str, str], set[datetime | None]]
+WHOLE = "*"
+
+
+@dataclass(slots=True)
+class Named:
+    """What the ledger names of one object: (field, what the system showed) → when, None: whenever; and field → when a
+    value was decided of which it is not said who showed it (at a birth nobody claims anything)."""
+
+    shown: dict[tuple[str, str], set[datetime | None]] = field(default_factory=dict)
+    unsaid: dict[str, set[datetime]] = field(default_factory=dict)
+
+    def marks(self, row: Any, name: str, value: str) -> Iterator[tuple[str, ...]]:
+        """For what this row may be needed; for each the newest row is. An answer may show what we wrote: it is a mark
+        of its own."""
+        own = str(row.channel == "answer")
+        if (name, value) in self.shown:
+            yield "named", name, value
+        for at in self.shown.get((name, value), ()):
+            if at is None or row.observed_at <= at:
+                yield "named then", name, value, str(at), own
+        for decided_at in (*self.unsaid.get(name, ()), *self.unsaid.get(WHOLE, ())):
+            if row.observed_at <= decided_at:
+                yield "there then", name, value, str(decided_at), own
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +180,14 @@ def needless(conn: Connection, objects: Sequence[Object], up_to: int) -> list[in
         by_object[row.system, row.entity, row.external_id].append(row)
     gone: list[int] = []
     for one, found in by_object.items():
-        needed = _needed(found, named.get(one, {}))
+        needed = _needed(found, named.get(one, Named()))
         gone += [row.id for row in found if row.id <= up_to and row.id not in needed]
     return sorted(gone)
 
 
 def _needed(rows: Sequence[Any], named: Named) -> set[int]:
     """The newest showing of each field, and of each value that something names, as `why` looks for them (the newest
-    before the decision that names it, own writes aside); and every word of an end."""
+    before the decision that names it, answers apart); and every word of an end."""
     needed: set[int] = set()
     seen: set[tuple[str, ...]] = set()
 
@@ -186,11 +207,8 @@ def _needed(rows: Sequence[Any], named: Named) -> set[int]:
                 keep(row, "shown by others", name)
                 if not blank(theirs):
                     keep(row, "filled", name)
-            if (name, value) in named:
-                keep(row, "named", name, value)
-                for at in named[name, value] if not own else ():
-                    if at is None or row.observed_at <= at:
-                        keep(row, "named by others", name, value, str(at))
+            for mark in named.marks(row, name, value):
+                keep(row, *mark)
     return needed
 
 
@@ -203,25 +221,30 @@ def _named(conn: Connection, objects: Sequence[Object]) -> dict[Object, Named]:
         )
     ).all()
     objects_of = {row.id: (row.system, row.entity, row.external_id) for row in rows}
-    out: dict[Object, Named] = {}
+    of_record: dict[str, list[Object]] = {}
+    for row in rows:
+        of_record.setdefault(row.record_id, []).append(objects_of[row.id])
+    out = {one: Named() for one in objects_of.values()}
 
-    def name(field: str, claims: Any, at: datetime | None = None) -> None:
+    def name(of_field: str, claims: Any, at: datetime | None = None) -> None:
         for claim in claims or ():
             one = objects_of.get(claim.get("link"))
             if one is not None:
                 # Also without a moment: where a clock was behind, the newest showing of all must do.
-                times = out.setdefault(one, {}).setdefault((field, _spelt(claim.get("theirs"))), {None})
+                times = out[one].shown.setdefault((of_field, _spelt(claim.get("theirs"))), {None})
                 times.add(at)
 
-    records = sorted({row.record_id for row in rows if row.record_id})
-    for chunk in in_chunks(records, CHUNK):
+    for chunk in in_chunks(sorted(of_record.keys() - {None}), CHUNK):
         of = DECISION.c
-        for decided in conn.execute(select(of.field, of.claims, of.winner, of.at).where(of.record_id.in_(chunk))):
+        columns = (of.record_id, of.field, of.claims, of.winner, of.at)
+        for decided in conn.execute(select(*columns).where(of.record_id.in_(chunk))):
             name(decided.field, [*(decided.claims or ()), *([decided.winner] if decided.winner else ())], decided.at)
+            for one in of_record[decided.record_id] if not decided.winner else ():
+                out[one].unsaid.setdefault(decided.field, set()).add(decided.at)
         for kept in conn.execute(select(RECORD.c.contests, RECORD.c.reviews).where(RECORD.c.id.in_(chunk))):
             for open_ in (kept.contests, kept.reviews):
-                for field, claims in (open_ or {}).items():
-                    name(field, claims)
+                for one_field, claims in (open_ or {}).items():
+                    name(one_field, claims)
         waiting = select(REVIEW.c.field, REVIEW.c.claims).where(REVIEW.c.record_id.in_(chunk))
         for asked in conn.execute(waiting.where(REVIEW.c.field.is_not(None), REVIEW.c.state == "open")):
             name(asked.field, asked.claims)

@@ -6,7 +6,7 @@ beginning and at its end: both are kept with the run, and no table needs an inde
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from sync_platform.core.records import Json
 from sync_platform.ledger.journal import DECISION, OBSERVATION, RECEIPT
@@ -26,3 +26,13 @@ def span_of(conn: Connection, run: str) -> dict[str, Json]:
     counts = conn.execute(select(RUN.c.counts).where(RUN.c.id == run)).scalar()
     begun = (counts or {}).get("from")
     return {} if begun is None else {"from": begun, "to": reached(conn)}
+
+
+def decided_in(conn: Connection, run: str) -> ColumnElement[bool]:
+    """The condition that a decision is of this run, within the run's numbers where they were kept."""
+    counts = conn.execute(select(RUN.c.counts).where(RUN.c.id == run)).scalar() or {}
+    begun, ended = (counts.get(edge, {}).get("decision") for edge in ("from", "to"))
+    within = [DECISION.c.run == run]
+    within += [DECISION.c.id > begun] if begun is not None else []
+    within += [DECISION.c.id <= ended] if ended is not None else []
+    return and_(*within)

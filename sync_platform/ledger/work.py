@@ -14,10 +14,20 @@ from sqlalchemy import BindParameter, ColumnElement, Connection, FromClause, Tex
 from sqlalchemy import exists as sa_exists
 
 from sync_platform.core.records import Entity, System
-from sync_platform.ledger.holds import ITEM
+from sync_platform.ledger.holds import HOLD, ITEM
 from sync_platform.ledger.journal import IS_OPEN_REVIEW, LATE, PARKED, REVIEW
-from sync_platform.ledger.links import IS_ACTIVE, IS_AGAIN, IS_BARRED, IS_DIRTY, IS_OWED, LINK, RECORD
+from sync_platform.ledger.links import (
+    IS_ACTIVE,
+    IS_AGAIN,
+    IS_BARRED,
+    IS_DIRTY,
+    IS_OVER,
+    IS_OWED,
+    LINK,
+    RECORD,
+)
 from sync_platform.ledger.outbox import INTENT, IS_OPEN, IS_PLANNED, IS_UNSETTLED
+from sync_platform.ledger.placing import NOT_LOOKED_FOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +54,14 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Whether records have parked marks, answered reviews, items of holds or plans, payloads that may land late."""
+    """Whether records have parked marks, answered reviews, items of holds or plans, payloads that may land late; and
+    whether any hold is open for their entity."""
 
     parked: bool
     answered: bool
     held: bool
     late: bool
+    holding: bool
 
 
 def _any(of: FromClause, *where: ColumnElement[bool] | TextClause) -> ColumnElement[bool]:
@@ -60,12 +72,15 @@ _ENTITY: BindParameter[Any] = bindparam("entity")
 _SYSTEM: BindParameter[Any] = bindparam("system")
 _JUDGE = (
     _any(LINK, IS_AGAIN, LINK.c.entity == _ENTITY, IS_BARRED).label("merges"),
-    _any(
-        LINK,
-        LINK.c.record_id.is_(None),
-        LINK.c.entity == _ENTITY,
-        IS_ACTIVE,
-        or_(LINK.c.detail == 0, LINK.c.awaits.is_(None)),
+    or_(
+        _any(
+            LINK,
+            LINK.c.record_id.is_(None),
+            LINK.c.entity == _ENTITY,
+            IS_ACTIVE,
+            or_(LINK.c.detail == 0, LINK.c.awaits.is_(None)),
+        ),
+        _any(LINK, LINK.c.record_id.is_(None), LINK.c.entity == _ENTITY, IS_OVER, NOT_LOOKED_FOR),
     ).label("objects"),
     _any(RECORD, IS_DIRTY, RECORD.c.entity == _ENTITY).label("records"),
 )
@@ -90,15 +105,16 @@ _MARKS = select(
     _any(REVIEW, REVIEW.c.record_id == _RECORD, IS_OPEN_REVIEW, REVIEW.c.answer.is_not(None)),
     _any(ITEM, ITEM.c.record_id == _RECORD),
     _any(LATE, LATE.c.link_id.in_(select(LINK.c.id).where(LINK.c.record_id == _RECORD))),
+    _any(HOLD, HOLD.c.state == "open", HOLD.c.entity == _ENTITY),
 )
 
 
-def marks_of(conn: Connection, record_ids: Sequence[str]) -> Marks:
+def marks_of(conn: Connection, entity: Entity, record_ids: Sequence[str]) -> Marks:
     """What stands about these records; asked for one only, a batch looks for all of it anyway."""
     if len(record_ids) != 1:
-        return Marks(parked=True, answered=True, held=True, late=True)
-    row = conn.execute(_MARKS, {"record": record_ids[0]}).one()
-    return Marks(parked=bool(row[0]), answered=bool(row[1]), held=bool(row[2]), late=bool(row[3]))
+        return Marks(parked=True, answered=True, held=True, late=True, holding=True)
+    row = conn.execute(_MARKS, {"record": record_ids[0], "entity": entity}).one()
+    return Marks(*map(bool, row))
 
 
 def to_judge(conn: Connection, entity: Entity) -> Waiting:

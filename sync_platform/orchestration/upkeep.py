@@ -82,7 +82,9 @@ audit_sweep = dg.ScheduleDefinition(
 class PruneConfig(dg.Config):
     """What to keep."""
 
-    keep_days: int | None = Field(default=None, description="Days to keep, at least 7; else SYNC_KEEP_DAYS")
+    keep_days: int | None = Field(
+        default=None, ge=7, le=36_500, description="Days to keep, at least 7; else SYNC_KEEP_DAYS"
+    )
 
 
 @dg.op(description="Takes old rows that nothing needs from the ledger, and old runs from Dagster.")

@@ -276,9 +276,11 @@ def _tickets(world: World, whose: str) -> set[str]:
 
 
 def forget_now(world: World, whose: str) -> None:
-    """The command. It is repeated only where it ended without an answer, before it had promised anything."""
-    world.ends.wanted[whose] |= _tickets(world, whose)
-    before = _promised(world)
+    """The command. It is repeated only where it ended without an answer, before it had promised anything: whatever it
+    found then is not found again where it ended meanwhile."""
+    kept = world.ends.wanted[whose] if whose in world.ends.promised else {whose}
+    world.ends.wanted[whose] = kept | _tickets(world, whose)
+    before = under_way(world)
 
     def work() -> None:
         found = Forgetting(world.hub(), KEY).carry_out(f"customer:{whose}@example.com", "US", sure=True)
@@ -286,7 +288,7 @@ def forget_now(world: World, whose: str) -> None:
             _is_forgotten(world, whose)
 
     world.engine(work)
-    for name in _promised(world) - before:
+    for name in under_way(world) - before:
         world.ends.promised[whose] = name
     if whose in world.ends.wanted:
         world.say("  ", "not yet forgotten", whose)
@@ -299,7 +301,7 @@ def carry_on(hub: Hub, entity: Entity) -> None:
         erasing.carry_on(hub, engine.Step("forgotten"))
 
 
-def _promised(world: World) -> set[str]:
+def under_way(world: World) -> set[str]:
     """Erasures that were begun and that cycles carry on with."""
     rows = world.shelf.raw.execute("SELECT key FROM meta WHERE key LIKE 'erasing:%'")
     return {row[0] for row in rows}
@@ -309,7 +311,7 @@ def notice(world: World) -> None:
     """Whether a cycle has ended an erasure that was begun before."""
     if not world.ends.hidden():
         return
-    left = _promised(world)
+    left = under_way(world)
     for whose, name in list(world.ends.promised.items()):
         if name not in left and whose in world.ends.wanted:
             _is_forgotten(world, whose)
@@ -325,12 +327,19 @@ def _is_forgotten(world: World, whose: str) -> None:
 
 
 def _count_anew(world: World) -> None:
-    """Rows went, and numbers may come again."""
+    """Rows went, and numbers may come again: no earlier word is newer than what is decided from here on."""
     observed, decided = world.counts()[:2]
     world.observed_before, world.decided_before = (
         min(world.observed_before, observed),
         min(world.decided_before, decided),
     )
+    acts = world.acts
+    acts.answers = [replace(one, newest=min(one.newest, decided)) for one in acts.answers]
+    acts.approved, acts.dropped = (
+        [replace(word, newest=min(word.newest, decided)) for word in words] for words in (acts.approved, acts.dropped)
+    )
+    for undone in acts.undone.values():
+        undone.decided, undone.decided_before = min(undone.decided, decided), min(undone.decided_before, decided)
 
 
 def follow_tickets(world: World) -> None:

@@ -11,42 +11,20 @@ import itertools
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sync_platform.core.mappings import Lexicon, Unmappable, field_maps, observe
+from sync_platform.core.mappings import Unmappable, field_maps, observe
 from sync_platform.core.records import UNSET, Entity, Json, System
-from sync_platform.errors import BadInput
-from sync_platform.simulation import endings, invariants_acts, invariants_endings, people
+from sync_platform.simulation import endings, invariants_acts, invariants_endings, invariants_shown, people
+from sync_platform.simulation.invariants_shown import LEXICON, authors, reading
 from sync_platform.simulation.systems import Thing, View
-from sync_platform.simulation.truth import Edit, broken, standing
+from sync_platform.simulation.truth import Edit, broken, spelt_out, standing, taken_back_unread, typed_back_over
 
 if TYPE_CHECKING:
     from sync_platform.simulation.world import World
 
-PRESENT = (
-    "I1",
-    "I2",
-    "I3",
-    "I4",
-    "I5",
-    "I6",
-    "I7",
-    "I8",
-    "I9",
-    "I10",
-    "I11",
-    "I12",
-    "I13",
-    "I14",
-    "I15",
-    "I16",
-    "I17",
-    "I18",
-    "I19",
-    "I20",
-    "I21",
-    "I22",
-)
+PRESENT = tuple(f"I{number}" for number in range(1, 23))
 # Promises that no story is about.
 ABSENT: dict[str, str] = {}
 FLIPS_MAX = 3
@@ -58,13 +36,13 @@ def check(world: World) -> None:
     """Everything that must hold once nothing moves any more."""
     endings.follow_tickets(world)
     groups = _groups(world)
-    ledger = _Tables(world)
-    world.acts.excused = invariants_acts.excused(world)
+    ledger = Tables(world)
+    world.acts.held_over, world.acts.excused = world.acts.excused, invariants_acts.excused(world)
     world.acts.decided_here = invariants_acts.touched(world)
     _agreement(world, groups)
     _lone_edits(world, groups)
     _tags(world, groups)
-    _shown_is_decided(world, ledger)
+    invariants_shown.check(world, ledger)
     _winners(world, ledger)
     _stored(world, ledger)
     _one_link(world, ledger)
@@ -82,10 +60,15 @@ def _groups(world: World) -> dict[tuple[Entity, str], Group]:
         if one.whose in hidden:
             continue
         groups[one.thing.entity, one.whose][one.system].append(one.thing)
+    for group in groups.values():
+        for system, things in group.items():
+            if len(things) > 1:
+                # What was made anew is kept equal; what came back beside it waits for an answer.
+                things.sort(key=partial(_brought_back, world, system))
     return groups
 
 
-class _Tables:
+class Tables:
     """The bare rows of this epoch."""
 
     def __init__(self, world: World) -> None:
@@ -97,25 +80,65 @@ class _Tables:
         self.by_object = {(row[2], row[3], row[4]): row for row in self.links.values()}
         self.decisions: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
         self.fresh: list[dict[str, Any]] = []
+        # Records in which an object, by the id of its link, claimed something.
+        self.claimed: dict[int, set[str]] = defaultdict(set)
+        moved: list[tuple[str, str]] = []
         names = ("id", "record_id", "entity", "field", "value", "rule", "winner", "claims", "replaced", "cause", "at")
         for row in raw.execute(f"SELECT {', '.join(names)} FROM decision ORDER BY id"):  # noqa: S608
             one = dict(zip(names, row, strict=True))
             for name in ("value", "winner", "claims", "replaced"):
                 # A JSON column of SQLite gives a bare number back as a number.
-                one[name] = json.loads(one[name]) if isinstance(one[name], str) else one[name]
+                one[name] = spelt_out(one[name]) if isinstance(one[name], str) else one[name]
             self.decisions[one["record_id"], one["field"]].append(one)
+            for claim in one["claims"] or ():
+                self.claimed[claim["link"]].add(one["record_id"])
             if one["id"] > world.decided_before:
                 self.fresh.append(one)
+            if one["field"] == "*" and one["rule"] in ("link", "unlink"):
+                # A person moved an object from one record to another: what it showed before is told there.
+                moved.append((one["value"]["from"], one["value"]["to"]))
+            if one["field"] == "*" and one["rule"] == "merge" and (one["value"] or {}).get("merged"):
+                # An emptied record may have gone to several: its objects were merged with those of each.
+                moved.append((one["value"]["merged"], one["record_id"]))
         # What records became by merges, and what they were.
         self.became: dict[str, set[str]] = defaultdict(set)
         for record, tombstone in raw.execute("SELECT id, tombstone FROM record WHERE tombstone IS NOT NULL"):
             into = json.loads(tombstone).get("into")
             if into:
                 self.became[into] |= {record, *self.became.get(record, ())}
+        for source, target in moved:
+            self.became[target] |= {source, *self.became.get(source, ())}
         self.observations = raw.execute(
             "SELECT id, system, entity, external_id, fields FROM observation WHERE taken AND id > ? ORDER BY id",
             (world.observed_before,),
         ).fetchall()
+
+    def records_of(self, world: World, link: Sequence[Any]) -> set[str]:
+        """The record of an object and those that became it; of one that was restored or merged away, also where it
+        belonged before."""
+        found = {link[1]}
+        at = (System(link[2]), Entity(link[3]), link[4])
+        if link[5] == "barred" or any(one == at for _, _, one in world.ends.restored):
+            mine = _whose_at(world, at)
+            found |= self.claimed.get(link[0], set())
+            found |= {
+                one[1]
+                for one in self.links.values()
+                if one[1] is not None and one[3] == link[3] and mine & _whose_at(world, one[2:5])
+            }
+        further = found
+        while further:
+            further = {before for one in further for before in self.became.get(one, ())} - found
+            found |= further
+        return found
+
+
+def _whose_at(world: World, at: Sequence[Any]) -> set[str]:
+    """Whose an object ever was: a merge may have made it somebody else's."""
+    thing = world.systems[System(at[0])].things.get((Entity(at[1]), at[2]))
+    if thing is None:
+        return set()
+    return {people.whose(thing.entity, System(at[0]), one.attributes) for one in thing.versions} - {""}
 
 
 # --- agreement (I1), doubles (I9), refused values (I18) ----------------------------------------------------------
@@ -123,8 +146,8 @@ class _Tables:
 
 def _agreement(world: World, groups: Mapping[tuple[Entity, str], Group]) -> None:
     tickets = [group for (entity, _), group in groups.items() if entity is Entity.TICKET]
-    with_ticket = {_customer_of(world, s, one) for group in tickets for s, found in group.items() for one in found}
-    world.stuck = set()
+    with_ticket = {_named_by(world, s, one) for group in tickets for s, found in group.items() for one in found}
+    world.was_stuck, world.stuck = world.stuck, set()
     for (entity, whose), group in groups.items():
         _counted(world, entity, whose, group, with_ticket)
         there = [(system, things[0]) for system, things in group.items()]
@@ -137,7 +160,7 @@ def _agreement(world: World, groups: Mapping[tuple[Entity, str], Group]) -> None
             excused = world.acts.excused
             owners = {_customer_of(world, s, thing) for s, thing in there if (whose, "customer", s) not in excused}
             apart = _let_go(world, entity, whose) or any(
-                world.ends.mixed(one) or world.ends.of(one, Entity.CUSTOMER) for one in owners
+                world.ends.mixed(one) or world.ends.of(one, Entity.CUSTOMER) for one in sorted(owners)
             )
             if len(owners) > 1 and not apart:
                 broken(world, "I1", f"{whose}: the systems name different customers")
@@ -149,23 +172,31 @@ def _customer_of(world: World, system: System, ticket: Thing) -> str:
     return people.whose(Entity.CUSTOMER, system, thing.now.attributes) if thing else ""
 
 
-def _brought_back(world: World, system: System, things: Sequence[Thing]) -> int:
-    """How many of these a person restored after they were made anew, and somebody is asked whether they are one."""
-    back = {at for _, _, at in world.ends.restored}
+def _named_by(world: World, system: System, ticket: Thing) -> str:
+    """Whose a ticket is; nobody's by an id that ended before anybody was shown it."""
+    reference = str(ticket.now.attributes.get(people.REFERENCE[system]) or "")
+    thing = world.systems[system].things.get((Entity.CUSTOMER, reference))
+    known = thing is not None and (thing.live or thing.shown)
+    return _customer_of(world, system, ticket) if known else ""
+
+
+def _brought_back(world: World, system: System, thing: Thing) -> bool:
+    """Whether a person restored this after it was made anew, and somebody is asked whether they are one."""
+    at = (system, thing.entity, thing.external_id)
     twins = (
         "SELECT 1 FROM link JOIN record ON record.id = link.record_id"
         " WHERE link.system = ? AND link.entity = ? AND link.external_id = ? AND record.twin"
     )
-    mine = [at for thing in things if (at := (system, thing.entity, thing.external_id)) in back]
-    return sum(1 for at in mine if world.shelf.raw.execute(twins, tuple(map(str, at))).fetchone())
+    back = any(one == at for _, _, one in world.ends.restored)
+    return back and world.shelf.raw.execute(twins, tuple(map(str, at))).fetchone() is not None
 
 
 def _counted(world: World, entity: Entity, whose: str, group: Group, with_ticket: set[str]) -> None:
     for system in world.systems:
         things = group.get(system, [])
-        count = len(things) - (_brought_back(world, system, things) if len(things) > 1 else 0)
+        count = len(things) - (sum(_brought_back(world, system, one) for one in things) if len(things) > 1 else 0)
         world.evaluated["I9"] += 1
-        if count > 1:
+        if count > 1 and (entity, whose) not in world.acts.spoken_of:
             broken(world, "I9", f"{whose} stands {count} times in {system}")
         needed = entity is Entity.TICKET or system is not System.GORGIAS or whose in with_ticket
         if _may_be_missing(world, system, entity, whose, group):
@@ -177,21 +208,25 @@ def _counted(world: World, entity: Entity, whose: str, group: Group, with_ticket
 
 def _let_go(world: World, entity: Entity, whose: str) -> bool:
     """Whether the policy may have ended the record, or a person has to say who is who: not kept equal any more."""
-    if entity is Entity.CUSTOMER and _in_question(world, whose):
+    if (entity, whose) in world.acts.spoken_of or (entity is Entity.CUSTOMER and _in_question(world, whose)):
         return True
     return world.ends.means_anything and bool(world.ends.of(whose, entity))
 
 
 def _in_question(world: World, whose: str) -> bool:
-    """Whether two were merged before the one who was merged away was ever seen: the survivor bears both addresses, so
-    nobody can tell to whom it belongs. Then a person is asked."""
-    names = world.ends.relatives(whose) if world.ends.mixed(whose) else ()
-    unseen = [one for name in names for one in world.ends.of(name, Entity.CUSTOMER) if one.kind == "merged"]
-    if all(one.thing.shown for one in unseen):
+    """Whether a person is asked who is who among those that somebody merged: of one who was merged away before anybody
+    read them, or where the objects of one person stand in several records by now. Until then they are not kept equal,
+    nor once a person said that they are two.
+    """
+    if not world.ends.mixed(whose):
         return False
+    names = world.ends.relatives(whose)
+    merged = [one for name in names for one in world.ends.of(name, Entity.CUSTOMER) if one.kind == "merged"]
     asked = "SELECT count(*) FROM review WHERE state = 'open' AND kind IN ('ambiguous', 'twin', 'merge')"
     world.evaluated["I14"] += 1
-    return bool(world.shelf.raw.execute(asked).fetchone()[0])
+    if world.shelf.raw.execute(asked).fetchone()[0] and not all(one.thing.shown for one in merged):
+        return True
+    return invariants_endings.asked_about(world, whose)
 
 
 def _may_be_missing(world: World, system: System, entity: Entity, whose: str, group: Group) -> bool:
@@ -202,15 +237,16 @@ def _may_be_missing(world: World, system: System, entity: Entity, whose: str, gr
         return True
     if entity is Entity.CUSTOMER:
         return False
-    owners = {_customer_of(world, at, one) for at, found in group.items() for one in found}
+    owners = {_named_by(world, at, one) for at, found in group.items() for one in found}
     return any(
         not owner
         or owner in world.ends.hidden()
+        or not invariants_endings.stands(world, owner)
         or _gone(world, system, Entity.CUSTOMER, owner)
         or _let_go(world, Entity.CUSTOMER, owner)
         or world.ends.mixed(owner)
         or (owner, "*", system) in world.acts.excused
-        for owner in owners
+        for owner in sorted(owners)
     )
 
 
@@ -241,7 +277,15 @@ def _equal(world: World, whose: str, name: str, there: list[tuple[System, Thing]
     fit = [(system, value) for system, value in shown.items() if system not in unfit]
     for (one, value), (other, second) in itertools.pairwise(fit):
         world.evaluated["I1"] += 1
-        if not people.alike(name, value, second):
+        if people.alike(name, value, second):
+            continue
+        last = {edit.system: edit for edit in world.edits if (edit.whose, edit.field) == (whose, name)}
+        typed = [last[system] for system in (one, other) if system in last and name != "tags"]
+        # Where a person was asked about it, it may have been typed many days ago.
+        if any(_taken_for_late(world, edit, since=0) for edit in typed):
+            world.residue += 1
+            world.say("residue", one, other, whose, name)
+        else:
             broken(world, "I1", f"{whose} {name}: {one} {value!r}, {other} {second!r}")
 
 
@@ -259,20 +303,24 @@ def _lone_edits(world: World, groups: Mapping[tuple[Entity, str], Group]) -> Non
     for edit in world.edits:
         if edit.epoch == world.epoch and edit.field != "tags":
             edits[edit.entity, edit.whose, edit.field].append(edit)
+    met_anew = _restored_now(world)
     for (entity, whose, name), found in edits.items():
         last = found[-1]
-        alone = len({edit.system for edit in found}) == 1
+        # Who was merged with somebody edits what is one with theirs.
+        theirs = (edits.get((entity, other, name), []) for other in world.ends.relatives(whose))
+        alone = len({edit.system for edit in found + list(itertools.chain(*theirs))}) == 1
         if not alone or whose not in world.known or (whose, name) in world.stuck:
             continue
-        if last.meaning is None and not invariants_acts.may_blank(world, entity, name):
+        if last.meaning is None and (whose in met_anew or not invariants_acts.may_blank(world, entity, name)):
+            # Who is met as a new link fills a blank.
             continue
         if not invariants_acts.may_write(world, entity, last.system, name) or _said_otherwise(world, last):
             continue
-        if _attribute_lost(world, whose, name) or _ended_meanwhile(world, last):
-            continue
-        if name == "phone" and world.ends.mixed(whose):
+        if _attribute_lost(world, whose, name) or _ended_meanwhile(world, last) or _met_unequal(world, last):
             continue
         world.evaluated["I3"] += 1
+        if _is_residue(world, last) or taken_back_unread(world, last):
+            continue
         for system, things in groups[entity, whose].items():
             if (whose, name, system) in world.acts.excused:
                 continue
@@ -281,6 +329,47 @@ def _lone_edits(world: World, groups: Mapping[tuple[Entity, str], Group]) -> Non
                 broken(
                     world, "I3", f"{whose} {name}: {last.system} alone typed {last.meaning!r}, {system} shows {shown!r}"
                 )
+
+
+def _is_residue(world: World, edit: Edit) -> bool:
+    """Whether a person typed what nobody can tell from our own write without an answer; counted, and told."""
+    found = _taken_for_late(world, edit) or typed_back_over(world, edit)
+    if found:
+        world.residue += 1
+        world.say("residue", edit.system, edit.entity, edit.external_id, edit.field)
+    return found
+
+
+def _taken_for_late(world: World, edit: Edit, *, since: int | None = None) -> bool:
+    """Whether a person typed exactly what we had sent there without an answer, and it was taken for that write."""
+    thing = world.systems[edit.system].things[edit.entity, edit.external_id]
+    held = thing.versions[edit.place].attributes
+    names = people.attributes_for(edit.system, edit.field)
+    at = {name: (edit.system, edit.entity, edit.external_id, name) for name in names}
+    if not all(one in world.unanswered and held.get(name) in world.sent.get(one, ()) for name, one in at.items()):
+        return False
+    late = world.shelf.raw.execute(
+        "SELECT claims FROM decision WHERE rule = 'late' AND field = ? AND id > ?",
+        (people.POLICY_FIELD.get(edit.field, edit.field), world.decided_before if since is None else since),
+    )
+    links = world.shelf.raw.execute(
+        "SELECT id FROM link WHERE system = ? AND entity = ? AND external_id = ?",
+        (str(edit.system), str(edit.entity), edit.external_id),
+    )
+    mine = {row[0] for row in links}
+    shown = ({name: held.get(name) for name in names}, held.get(names[0]))
+    claims = (claim for row in late for claim in json.loads(row[0] or "[]"))
+    return any(claim["link"] in mine and claim["theirs"] in shown for claim in claims)
+
+
+def _done_by_hand(world: World, edit: Edit, whose: str) -> bool:
+    """Whether a person put in or took out a tag as a write without an answer was to do: taken for that write."""
+    if (edit.epoch, edit.whose, edit.field) != (world.epoch, whose, "tags"):
+        return False
+    sign, tag = edit.meaning
+    (name,) = people.attributes_for(edit.system, "tags")
+    at = (edit.system, edit.entity, edit.external_id, name)
+    return at in world.unanswered and any((tag in (sent or ())) == (sign == "+") for sent in world.sent.get(at, ()))
 
 
 def _ended_meanwhile(world: World, edit: Edit) -> bool:
@@ -296,11 +385,39 @@ def _ended_meanwhile(world: World, edit: Edit) -> bool:
     )
 
 
+def _met_unequal(world: World, edit: Edit) -> bool:
+    """Whether the field was not equal when the epoch began, or its object was met anew in it.
+
+    What waited then is a claim that this system had not been shown. Who was parted and joined again is met as a new
+    link: the record's value stays, and what it shows is told as the loser. A phone tells people apart: where they were
+    merged it does not travel.
+    """
+    held = any((edit.whose, edit.field, system) in world.acts.held_over for system in world.systems)
+    held |= (edit.whose, edit.field) in world.was_stuck
+    parted = (world.epoch, edit.system, edit.external_id) in world.acts.parted
+    return held or parted or (world.ends.mixed(edit.whose) and (edit.field == "phone" or _merged_now(world, edit)))
+
+
+def _merged_now(world: World, edit: Edit) -> bool:
+    """Whether the record of what was edited was made one with another in this epoch, whenever the merge was seen: what
+    kept them apart may have ended since."""
+    asked = (
+        "SELECT count(*) FROM decision d JOIN link l ON l.record_id IN (d.record_id, json_extract(d.value, '$.merged'))"
+        " WHERE d.rule = 'merge' AND d.field = '*' AND d.id > ?"
+        " AND l.system = ? AND l.entity = ? AND l.external_id = ?"
+    )
+    at = (str(edit.system), str(edit.entity), edit.external_id)
+    return bool(world.shelf.raw.execute(asked, (world.decided_before, *at)).fetchone()[0])
+
+
 def _said_otherwise(world: World, edit: Edit) -> bool:
     """Whether a person at the desk decided the field after this edit, or what was typed there is not judged yet."""
     if (edit.whose, edit.field, edit.system) in world.acts.excused:
         return True
-    return world.acts.decided_here.get((edit.whose, edit.field), -1) > world.edits.index(edit)
+    # Who was merged with somebody is decided about under either name.
+    names = world.ends.relatives(edit.whose)
+    last = max((world.acts.decided_here.get((one, edit.field), -1) for one in names), default=-1)
+    return last > world.edits.index(edit)
 
 
 def _tags(world: World, groups: Mapping[tuple[Entity, str], Group]) -> None:
@@ -320,12 +437,17 @@ def _tags(world: World, groups: Mapping[tuple[Entity, str], Group]) -> None:
             continue
         world.evaluated["I11"] += 1
         for system, things in groups[Entity.TICKET, whose].items():
-            if (tag in people.read(system, "tags", things[0].now.attributes)) != (signs == {"+"}):
+            if (tag in people.read(system, "tags", things[0].now.attributes)) == (signs == {"+"}):
+                continue
+            if any(_done_by_hand(world, edit, whose) for edit in world.edits):
+                world.residue += 1
+                world.say("residue", system, things[0].entity, things[0].external_id, "tags")
+            else:
                 broken(world, "I11", f"{whose} {tag}: {signs} in one system, not so in {system}")
 
 
 def _restored_now(world: World) -> set[str]:
-    """Tickets of which an object came back in this epoch: what it shows is joined to what the others hold."""
+    """Whose objects came back in this epoch: what these show is joined to what the others hold."""
     return {
         people.whose(at[1], at[0], world.systems[at[0]].things[at[1], at[2]].now.attributes)
         for epoch, _, at in world.ends.restored
@@ -333,137 +455,10 @@ def _restored_now(world: World) -> set[str]:
     }
 
 
-def _shown_is_decided(world: World, ledger: _Tables) -> None:
-    """Each value that an observation showed and a person typed is in a decision, in whatever part."""
-    for place, system, entity, external_id, fields in ledger.observations:
-        link = ledger.by_object.get((system, entity, external_id))
-        thing = world.systems[System(system)].things.get((Entity(entity), external_id))
-        if thing is None or link is None or link[1] is None:
-            continue
-        cells = json.loads(link[6] or "{}")
-        for name, theirs in json.loads(fields or "{}").items():
-            if (place, name) in world.unborn or _ended_unjudged(link, cells, name):
-                continue
-            if not _typed_by_person(System(system), Entity(entity), thing, name, theirs):
-                continue
-            world.evaluated["I3"] += 1
-            if not _spoken_of(ledger, link[1], system, Entity(entity), name, theirs):
-                broken(world, "I3", f"{system} {entity} {external_id}: {name} was shown and is in no decision")
-
-
-def _ended_unjudged(link: Any, cells: Mapping[str, Any], name: str) -> bool:
-    """Whether an object ended before this field of it was ever judged."""
-    return link[5] != "active" and not _judged_once(cells.get(name, {}))
-
-
-def note_unborn(world: World) -> None:
-    """After each commit: showings of fields that nobody has judged yet, and that another showing took the place of.
-
-    Nothing is a change before the first judgement of its object: what was typed over until then is in no decision.
-    """
-    raw = world.shelf.raw
-    newest = int(raw.execute("SELECT coalesce(max(id), 0) FROM observation").fetchone()[0])
-    if newest == world.looked_at:
-        return
-    _rows_went(world, newest)
-    fresh = raw.execute(
-        "SELECT o.id, o.system, o.entity, o.external_id, o.fields, l.cells FROM observation o JOIN link l"
-        " ON l.system = o.system AND l.entity = o.entity AND l.external_id = o.external_id"
-        " WHERE o.id > ? AND o.taken ORDER BY o.id",
-        (world.looked_at,),
-    ).fetchall()
-    for place, *at, fields, cells in fresh:
-        held = json.loads(cells or "{}")
-        for name in json.loads(fields or "{}"):
-            shown = world.unjudged.setdefault((*at, name), [])
-            if _judged_once(held.get(name, {})):
-                shown.clear()
-                continue
-            world.unborn |= {(one, name) for one in shown}
-            shown.append(place)
-    world.looked_at = newest
-
-
-def _judged_once(cell: Mapping[str, Any]) -> bool:
-    """Whether a cell, as the ledger keeps it, has a base."""
-    return "b" in cell or "b" in cell.get("=", "")
-
-
-def _rows_went(world: World, newest: int) -> None:
-    """Of rows that went nothing is kept: their numbers may come again."""
-    if newest >= world.looked_at:
-        return
-    world.looked_at = newest
-    world.unborn = {one for one in world.unborn if one[0] <= newest}
-    for at, shown in world.unjudged.items():
-        world.unjudged[at] = [one for one in shown if one <= newest]
-
-
-def _typed_by_person(system: System, entity: Entity, thing: Thing, name: str, theirs: Json) -> bool:
-    return name not in ("customer", "channel", "email", "email_2", "customer_no") and "person" in _authors(
-        system, entity, thing, name, theirs
-    )
-
-
-def _authors(system: System, entity: Entity, thing: Thing, name: str, theirs: Json) -> set[str]:
-    """Who ever made this object hold this value."""
-    mapping = field_maps(system, entity).get(name)
-    if mapping is None:
-        return set()
-    wanted = theirs if len(mapping.attributes) > 1 else {mapping.attributes[0]: theirs}
-    return {
-        version.by
-        for version in thing.versions
-        if set(mapping.attributes) & version.touched
-        and all(version.attributes.get(one) == value for one, value in wanted.items())
-    }
-
-
-def _spoken_of(ledger: _Tables, record: str, *what: Any) -> bool:
-    return any(_spoken_of_by(ledger, one, *what) for one in (record, *ledger.became.get(record, ())))
-
-
-def _spoken_of_by(ledger: _Tables, record: str, system: str, entity: Entity, name: str, theirs: Json) -> bool:
-    meant = _reading(System(system), entity, name, theirs)
-    births = ledger.decisions[record, "*"]
-    whole = [part[name] for one in births for part in (one["value"], one["replaced"]) if part and name in part]
-    said = list(whole)
-    for one in ledger.decisions[record, name]:
-        said += [one["value"], one["replaced"]]
-        if any(claim["theirs"] == theirs for claim in one["claims"] or ()):
-            return True
-    return any(_reading_of(system, entity, name, value, theirs) == meant for value in said) or meant in (None, [])
-
-
-def _reading(system: System, entity: Entity, name: str, theirs: Json, current: Json = None) -> Json:
-    try:
-        return field_maps(system, entity)[name].get(theirs, current, _LEXICON[system])
-    except BadInput:
-        return UNSET
-
-
-def _reading_of(system: str, entity: Entity, name: str, value: Json, theirs: Json) -> Json:
-    """What theirs means where the record holds `value`: that value, if it accounts for it."""
-    if _reading(System(system), entity, name, theirs, value) == value:
-        return _reading(System(system), entity, name, theirs)
-    return value
-
-
-def _lexicon(system: System) -> Lexicon:
-    words = {
-        "status": people.STATES[system],
-        "priority": dict(zip(people.PRIORITIES[people.G], people.PRIORITIES[system], strict=True)),
-    }
-    return Lexicon(vocabulary=words)
-
-
-_LEXICON = {system: _lexicon(system) for system in System}
-
-
 # --- our own echo never wins (I6) --------------------------------------------------------------------------------
 
 
-def _winners(world: World, ledger: _Tables) -> None:
+def _winners(world: World, ledger: Tables) -> None:
     flips: dict[tuple[str, str], int] = defaultdict(int)
     for one in ledger.fresh:
         winner = one["winner"]
@@ -472,10 +467,10 @@ def _winners(world: World, ledger: _Tables) -> None:
         link = ledger.links[winner["link"]]
         system, entity = System(link[2]), Entity(link[3])
         thing = world.systems[system].things[entity, link[4]]
-        authors = _authors(system, entity, thing, one["field"], winner["theirs"])
+        wrote = authors(system, entity, thing, one["field"], winner["theirs"])
         world.evaluated["I6"] += 1
         other = [claim for claim in one["claims"] or () if claim["theirs"] != winner["theirs"]]
-        if authors and not {"person", "merge"} & authors and (other or one["replaced"] != one["value"]):
+        if wrote and not {"person", "merge"} & wrote and (other or one["replaced"] != one["value"]):
             mapping = field_maps(system, entity)[one["field"]]
             # What was lost of a create bears no id yet.
             at = [(system, entity, one, name) for one in (link[4], "") for name in mapping.attributes]
@@ -509,7 +504,7 @@ def _respelt_at_birth(world: World, at: tuple[System, Entity, str, str], theirs:
 # --- the ledger knows what is there (I7, I8) ---------------------------------------------------------------------
 
 
-def _stored(world: World, ledger: _Tables) -> None:
+def _stored(world: World, ledger: Tables) -> None:
     """Every visible object is stored, and every shadow is what the object holds."""
     hidden = world.ends.hidden()
     for system, side in world.systems.items():
@@ -524,14 +519,14 @@ def _stored(world: World, ledger: _Tables) -> None:
                 continue
             if not thing.live:
                 continue
-            cells = json.loads(link[6] or "{}")
+            cells = spelt_out(link[6] or "{}")
             for name, theirs in observe(system, entity, thing.now.attributes).items():
                 cell = cells.get(name)
                 if cell is not None and cell.get("s") != theirs:
                     broken(world, "I7", f"{system} {entity} {external_id}: {name} is believed to be {cell.get('s')!r}")
 
 
-def _one_link(world: World, ledger: _Tables) -> None:
+def _one_link(world: World, ledger: Tables) -> None:
     seen: set[tuple[str, str]] = set()
     for link in ledger.links.values():
         if link[1] is None or link[5] != "active":
@@ -552,11 +547,11 @@ def _laws(world: World) -> None:
                 mapping = field_maps(system, entity)[name]
                 if mapping.kind == "reference":
                     continue
-                value = _reading(system, entity, name, theirs)
+                value = reading(system, entity, name, theirs)
                 if value is UNSET:
                     continue
                 try:
-                    again = mapping.get(mapping.put(value, _LEXICON[system]), value, _LEXICON[system])
+                    again = mapping.get(mapping.put(value, LEXICON[system]), value, LEXICON[system])
                 except Unmappable:
                     continue
                 world.evaluated["I15"] += 1

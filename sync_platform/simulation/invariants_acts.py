@@ -1,4 +1,4 @@
-"""What must hold of people's words (I19), of replay (I20) and of undo (I21), and what they excuse in the other checks.
+"""What must hold of people's words (I19) and of undo (I21), and what they excuse in the other checks.
 
 Looked at before each call and after each quiet, from what people were shown and said (`operators`), from what really
 stands in the systems, and from the bare tables of the ledger. What is different on purpose is excused by name only, as
@@ -9,30 +9,26 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sync_platform.connectors.protocol import Change
-from sync_platform.core.mappings import Lexicon, field_maps, observe
+from sync_platform.core.mappings import observe
 from sync_platform.core.normalize import blank
-from sync_platform.core.policy import Policy
-from sync_platform.core.records import SYSTEMS, Claim, Entity, Json, RecordId, System, Verb, payload_hash
-from sync_platform.core.replay import PERSON, Court, Judgement, Row
-from sync_platform.core.scene import same
-from sync_platform.simulation import people
+from sync_platform.core.records import SYSTEMS, Entity, Json, System, Verb, payload_hash
+from sync_platform.simulation import invariants_replay, people
+from sync_platform.simulation.endings import where
+from sync_platform.simulation.invariants_replay import decisions
 from sync_platform.simulation.operators import Undone, Word, loaded, value_of
 from sync_platform.simulation.systems import Thing
-from sync_platform.simulation.truth import broken
+from sync_platform.simulation.truth import Edit, broken, typed_back_over
 
 if TYPE_CHECKING:
     from sync_platform.simulation.world import World
 
 WHOLE = "*"
 OURS = {theirs: ours for ours, theirs in people.POLICY_FIELD.items()}
-# Says what was not judged, beside the value that the record had.
-OVERTAKEN = "overtaken"
 FLIPS = 3
-SET_FIELDS = ("tags", "customer")
 
 Excuse = tuple[str, str, System]
 
@@ -40,14 +36,14 @@ Excuse = tuple[str, str, System]
 def check(world: World) -> None:
     """Everything about people's words that must hold once nothing moves any more."""
     if not world.acts.playing:
-        _replayed(world)
+        invariants_replay.check(world)
         return
     _held_is_not_judged(world)
     _dropped_is_not_judged(world)
     _answers_as_given(world)
     _plans_as_said(world)
     _undone(world)
-    _replayed(world)
+    invariants_replay.check(world)
 
 
 # --- what is different on purpose --------------------------------------------------------------------------------
@@ -70,6 +66,7 @@ class _Owners:
     def __init__(self, world: World) -> None:
         self.things: dict[tuple[str, System], Thing] = {}
         self.names: dict[str, str] = {}
+        self.everybody: dict[str, set[str]] = defaultdict(set)
         rows = world.shelf.raw.execute(
             "SELECT record_id, system, entity, external_id FROM link WHERE record_id IS NOT NULL AND state = 'active'"
         )
@@ -79,6 +76,14 @@ class _Owners:
             if thing is not None:
                 self.things[record, system] = thing
                 self.names[record] = people.whose(thing.entity, system, thing.now.attributes)
+                self.everybody[record].add(self.names[record])
+
+    def excuse(self, record: str, field: str, system: System) -> Iterator[Excuse]:
+        """What may differ there of a record, by whose its object there is; without one, by all whom merges made one."""
+        thing = self.things.get((record, system))
+        found = {people.whose(thing.entity, system, thing.now.attributes)} if thing else self.everybody.get(record, ())
+        for whose in sorted(found):
+            yield whose, OURS.get(field, field), system
 
     def holds(self, record: str, system: System, name: str) -> str:
         """The hash of what the object holds in a field now; empty where there is none."""
@@ -101,7 +106,7 @@ def _held(world: World, owners: _Owners) -> Iterator[Excuse]:
         if state != "open":
             broken(world, "I1", f"{field} of {record} is held under hold {hold}, and nobody is told")
         if field == WHOLE or stage == "intents" or owners.holds(record, system, field) == digest:
-            yield owners.names.get(record, ""), OURS.get(field, field), system
+            yield from owners.excuse(record, field, system)
     for _, _, _, _, _, hold, count, state in rows:
         if state == "open" and count != counts[hold]:
             broken(world, "I1", f"hold {hold} says {count}, and {counts[hold]} are held")
@@ -119,7 +124,7 @@ def _in_review(world: World, owners: _Owners) -> Iterator[Excuse]:
         if field not in world.acts.reviewable and flips < FLIPS:
             broken(world, "I1", f"{field} of {record} is in review, and no policy says so")
         for system in SYSTEMS:
-            yield owners.names.get(record, ""), OURS.get(field, field), system
+            yield from owners.excuse(record, field, system)
 
 
 def _left(world: World, owners: _Owners) -> Iterator[Excuse]:
@@ -128,9 +133,10 @@ def _left(world: World, owners: _Owners) -> Iterator[Excuse]:
         field, system = word.key[4], System(word.key[1])
         stands = owners.holds(word.record, system, field)
         was = word.hash if word.key[0] == "claims" else word.pre
-        still = field == WHOLE or (stands == was and value_of(world, word.record, field) == word.value)
-        if still:
-            yield owners.names.get(word.record, ""), OURS.get(field, field), system
+        told = value_of(world, word.record, field)
+        still = told == word.value or (field == "status" and _one_word(system, told, word.value))
+        if field == WHOLE or (stands == was and still):
+            yield from owners.excuse(word.record, field, system)
     for answer in world.acts.answers:
         if answer.kind != "leave":
             continue
@@ -146,7 +152,12 @@ def _left(world: World, owners: _Owners) -> Iterator[Excuse]:
         for claim in json.loads(last[1] or "[]"):
             system = System(claim["system"])
             if owners.holds(answer.record, system, answer.field) == payload_hash(claim["theirs"]):
-                yield owners.names.get(answer.record, ""), OURS.get(answer.field, answer.field), system
+                yield from owners.excuse(answer.record, answer.field, system)
+
+
+def _one_word(system: System, *told: str) -> bool:
+    """Whether a system has one word for these states: who moves between them owes it nothing new."""
+    return len({people.STATES[system].get(json.loads(one or "null")) for one in told}) == 1
 
 
 def _loaded(value: Any) -> Json:
@@ -207,7 +218,8 @@ def at_call(world: World, system: System, change: Change) -> None:
     for name, digest in payloads.items():
         key = ("intents", str(system), str(change.entity), str(change.verb), name)
         world.evaluated["I19"] += 1
-        _not_held(world, key, record, digest)
+        if not _taken_over(world, change.token, key):
+            _not_held(world, key, record, digest)
         _not_dropped(world, key, record, digest, int(numbers.get(name, 0)))
         _as_approved(world, key, record, digest, int(numbers.get(name, 0)))
         _undo_as_approved(world, key, record, digest, int(numbers.get(name, 0)))
@@ -215,6 +227,16 @@ def at_call(world: World, system: System, change: Change) -> None:
 
 
 Key = tuple[str, str, str, str, str]
+
+
+def _taken_over(world: World, token: str, key: Key) -> bool:
+    """Whether another process opened this hold while the call of one that works no more was on its way."""
+    row = world.shelf.raw.execute(
+        "SELECT i.run FROM intent i, hold h WHERE i.id = ? AND h.state = 'open' AND h.at >= i.sent_at"
+        " AND h.stage = ? AND h.system = ? AND h.entity = ? AND h.verb = ? AND h.field = ?",
+        (token, *key),
+    ).fetchone()
+    return row is not None and row[0] != world.owner
 
 
 def _not_held(world: World, key: Key, record: str, digest: str) -> None:
@@ -226,9 +248,12 @@ def _not_held(world: World, key: Key, record: str, digest: str) -> None:
     ).fetchone()
     if hold is None or not loaded(world):
         return
-    approved = any(one.key == key and one.record == record and one.hash == digest for one in world.acts.approved)
-    if not approved and not _of_a_plan(world, key, record, digest):
+    if not _approved(world, key, record, digest) and not _of_a_plan(world, key, record, digest):
         broken(world, "I19", f"{key} of {record} is written while it is held")
+
+
+def _approved(world: World, key: Key, record: str, digest: str) -> bool:
+    return any(one.key == key and one.record == record and one.hash == digest for one in world.acts.approved)
 
 
 def _of_a_plan(world: World, key: Key, record: str, digest: str) -> bool:
@@ -244,8 +269,24 @@ def _not_dropped(world: World, key: Key, record: str, digest: str, number: int) 
     for word in world.acts.dropped:
         if (word.key, word.record, word.hash) != (key, record, digest) or word.edits != len(world.edits):
             continue
-        if key[4] == WHOLE or number <= word.decided:
+        # What stood there moved, was held anew, and a person said yes to that.
+        held_anew = any(
+            (one.key, one.record, one.hash) == (key, record, digest) and one.pre != word.pre
+            for one in world.acts.approved
+        )
+        if (key[4] == WHOLE or number <= word.decided) and not held_anew and not _joined_since(world, record, word):
             broken(world, "I19", f"{key} of {record} was dropped and is written")
+
+
+def _joined_since(world: World, record: str, word: Word) -> bool:
+    """Whether an object was joined or taken back after the word: it is met anew, and owed what the record says."""
+    return bool(
+        world.shelf.raw.execute(
+            "SELECT count(*) FROM decision"
+            " WHERE record_id = ? AND id > ? AND (rule IN ('link', 'restored') OR cause = 'first_link')",
+            (record, word.newest),
+        ).fetchone()[0]
+    )
 
 
 def _as_approved(world: World, key: Key, record: str, digest: str, number: int) -> None:
@@ -261,60 +302,47 @@ def _as_approved(world: World, key: Key, record: str, digest: str, number: int) 
     owners = _Owners(world)
     still = owners.holds(record, system, key[4]) == word.pre
     unsent = (*key[1:], record + word.hash) not in world.acts.sent
-    moved = key[4] != WHOLE and since == 1 and number > word.newest and word.edits >= _quiet_at(world)
-    if moved and still and unsent and not _of_a_plan(world, key, record, digest):
+    moved = (
+        key[4] != WHOLE
+        and since == 1
+        and number > word.newest
+        and word.edits >= sum(edit.epoch < world.epoch for edit in world.edits)
+    )
+    thing = owners.things.get((record, system))
+    # What was gone meanwhile was owed nothing: the hold was over, and what is owed since is counted anew.
+    back = thing and any((epoch, at) == (world.epoch, where(system, thing)) for epoch, _, at in world.ends.restored)
+    if moved and still and unsent and not back and not _of_a_plan(world, key, record, digest):
         broken(world, "I19", f"{key} of {record}: another value is written than was approved")
-
-
-def _quiet_at(world: World) -> int:
-    """How many edits there were at the last quiet."""
-    return sum(1 for edit in world.edits if edit.epoch < world.epoch)
 
 
 def _undo_as_approved(world: World, key: Key, record: str, digest: str, number: int) -> None:
     row = world.shelf.raw.execute("SELECT cause FROM decision WHERE id = ?", (number,)).fetchone()
     if row is None or row[0] != "undo" or key[3] != Verb.UPDATE:
         return
-    plans = [plan for plan in world.acts.undone.values() if plan.approved]
+    plans = [
+        one
+        for one in world.acts.undone.values()
+        if one.approved and _names(one, record, key[4]) and (record, key[4]) not in _refused_by(world, one.plan)
+    ]
+    # What the plans before the last one restored was given up by it.
     named = [
         item["payload"][key[4]]
-        for plan in plans
+        for plan in plans[-1:]
         for item in plan.items
         if item["record"] == record and item["system"] == key[1] and key[4] in item["payload"]
     ]
     # A system that moved since the plan was carried out is owed the restored value as any other.
-    if named and digest not in named:
+    if named and digest not in named and not _approved(world, key, record, digest):
         broken(world, "I19", f"{key} of {record}: an undo writes what nobody approved")
 
 
+def _refused_by(world: World, plan: str) -> set[tuple[str, str]]:
+    """(record, field) of what an approved plan was not carried out for."""
+    row = world.shelf.raw.execute("SELECT summary FROM plan WHERE id = ?", (plan,)).fetchone()
+    return {(one["record"], one["field"]) for one in json.loads(row[0])["refused"]} if row else set()
+
+
 # --- words after a quiet -----------------------------------------------------------------------------------------
-
-
-def _rows(world: World, more: str, *values: Any) -> list[dict[str, Any]]:
-    names = (
-        "id",
-        "record_id",
-        "entity",
-        "field",
-        "value",
-        "rule",
-        "policy",
-        "winner",
-        "claims",
-        "replaced",
-        "cause",
-        "at",
-    )
-    statement = f"SELECT {', '.join(names)} FROM decision WHERE {more} ORDER BY id"  # noqa: S608
-    found = world.shelf.raw.execute(statement, values)
-    out = []
-    for row in found.fetchall():
-        one = dict(zip(names, row, strict=True))
-        for name in ("value", "winner", "claims", "replaced"):
-            # A JSON column of SQLite gives a bare number back as a number.
-            one[name] = json.loads(one[name]) if isinstance(one[name], str) else one[name]
-        out.append(one)
-    return out
 
 
 def _held_is_not_judged(world: World) -> None:
@@ -322,7 +350,7 @@ def _held_is_not_judged(world: World) -> None:
     holds = world.shelf.raw.execute(
         "SELECT system, entity, field, at, closed_at FROM hold WHERE stage = 'claims'"
     ).fetchall()
-    for one in _rows(world, "id > ? AND cause = 'change'", world.decided_before):
+    for one in decisions(world, "id > ? AND cause = 'change'", world.decided_before):
         winner = one["winner"]
         if not winner or winner["number"] != one["id"] or not blank(one["value"]) or blank(one["replaced"]):
             continue
@@ -352,7 +380,7 @@ def _dropped_is_not_judged(world: World) -> None:
         )
         if edited or not names:
             continue
-        for one in _rows(world, "id > ? AND record_id = ? AND field = ?", word.newest, word.record, field):
+        for one in decisions(world, "id > ? AND record_id = ? AND field = ?", word.newest, word.record, field):
             winner = one["winner"] or {}
             if winner.get("link") == word.link and payload_hash(winner["theirs"]) == word.hash:
                 broken(world, "I19", f"{field} of {word.record}: a blank that was dropped won")
@@ -374,7 +402,7 @@ def _since(world: World, thing: Thing | None, version: Any, word: Word) -> bool:
 
 def _answers_as_given(world: World) -> None:
     """A question is closed by an answer only upon the claims that the person was shown."""
-    for one in _rows(world, "id > ? AND rule IN ('resolved', 'left_apart')", world.decided_before):
+    for one in decisions(world, "id > ? AND rule IN ('resolved', 'left_apart')", world.decided_before):
         said = [a for a in world.acts.answers if (a.record, a.field) == (one["record_id"], one["field"])]
         world.evaluated["I19"] += 1
         seen = frozenset((c["system"], json.dumps(c["theirs"], sort_keys=True)) for c in one["claims"] or ())
@@ -384,7 +412,7 @@ def _answers_as_given(world: World) -> None:
 
 def _plans_as_said(world: World) -> None:
     """An approved plan does for each of its fields exactly one thing, or says why not; others do nothing."""
-    undone = _rows(world, "id > ? AND cause = 'undo'", world.decided_before)
+    undone = decisions(world, "id > ? AND cause = 'undo'", world.decided_before)
     allowed = {
         (item["record"], name)
         for plan in world.acts.undone.values()
@@ -442,7 +470,13 @@ def _restored(
         return
     if words.get((whose, name), 0) > plan.edits or world.ends.of(whose, Entity(item["entity"])):
         return
+    if world.ends.mixed(whose) or any(epoch == world.epoch for epoch, _, _ in world.acts.parted):
+        # A merge fills what is blank, as who is met anew does; a phone waits until somebody says who is who.
+        return
     if any((world.epoch, whose, one) in world.overwritten for s in SYSTEMS for one in _attributes(s, name)):
+        return
+    if not _was_level(plan, whose, name):
+        # Where a write was held or on its way, a system is given what the record held, and not what it held itself.
         return
     for system in SYSTEMS:
         thing = owners.things.get((item["record"], system))
@@ -455,6 +489,12 @@ def _restored(
         world.evaluated["I21"] += 1
         if not (shown == was if name == "tags" else people.alike(name, shown, was)):
             broken(world, "I21", f"{whose} {name}: undone, {system} held {was!r} and shows {shown!r}")
+
+
+def _was_level(plan: Undone, whose: str, name: str) -> bool:
+    """Whether all systems showed the same before what was undone."""
+    first, *others = [value for (of, field, _), value in plan.before.items() if (of, field) == (whose, name)] or [None]
+    return all(first == one if name == "tags" else people.alike(name, first, one) for one in others)
 
 
 def _edited_since(
@@ -474,18 +514,47 @@ def _edited_since(
         return
     if last.meaning is None or (whose, name) in world.stuck or world.ends.of(whose, entity):
         return
-    if any((world.epoch, whose, one) in world.overwritten for s in SYSTEMS for one in _attributes(s, name)):
+    lost = any((world.epoch, whose, one) in world.overwritten for s in SYSTEMS for one in _attributes(s, name))
+    # A merge is judged by the first-link rule, and a phone waits until somebody says who is who.
+    if lost or world.ends.mixed(whose) or (whose, name, last.system) in excuses:
         return
-    if (whose, name, last.system) in excuses:
+    if typed_back_over(world, last):
+        return
+    if _met_anew(world, item["record"], last, owners) or _typed_back(world, plan, item["record"], field, later):
         return
     for system in SYSTEMS:
         thing = owners.things.get((item["record"], system))
-        if thing is None or not thing.live or (whose, name, system) in excuses:
+        if thing is None or not thing.live:
+            continue
+        # Of one record objects may bear several names: each is held under its own.
+        if (people.whose(entity, system, thing.now.attributes), name, system) in excuses:
             continue
         shown = people.read(system, name, thing.now.attributes)
         world.evaluated["I21"] += 1
         if not people.refused(system, name, last.meaning) and not people.alike(name, shown, last.meaning):
             broken(world, "I21", f"{whose} {name}: undone over {last.meaning!r}, {system} shows {shown!r}")
+
+
+def _met_anew(world: World, record: str, last: Edit, owners: _Owners) -> bool:
+    """Whether what was typed into was parted from the record: for good, or it is told anew what the record says."""
+    edited = owners.things.get((record, last.system))
+    return (
+        edited is None
+        or edited.external_id != last.external_id
+        or (world.epoch, last.system, last.external_id) in world.acts.parted
+    )
+
+
+def _typed_back(world: World, plan: Undone, record: str, field: str, later: Sequence[Edit]) -> bool:
+    """Whether there stands again what stood there when the plan was drawn up, and nobody read it in between."""
+    first, last = later[0], later[-1]
+    versions = world.systems[first.system].things[first.entity, first.external_id].versions
+    was = people.read(first.system, first.field, versions[first.place - 1].attributes)
+    read = world.shelf.raw.execute(
+        "SELECT count(*) FROM decision WHERE record_id = ? AND field = ? AND id > ? AND cause = 'change'",
+        (record, field, plan.decided),
+    ).fetchone()[0]
+    return not read and people.alike(last.field, was, last.meaning)
 
 
 def _names(plan: Undone, record: str, field: str) -> bool:
@@ -494,75 +563,3 @@ def _names(plan: Undone, record: str, field: str) -> bool:
 
 def _attributes(system: System, name: str) -> tuple[str, ...]:
     return people.attributes_for(system, name) if _plain(name) else ()
-
-
-# --- replay ------------------------------------------------------------------------------------------------------
-
-
-def _replayed(world: World) -> None:
-    """Decisions in their order give the records, and each follows from its claims under the policy of its day."""
-    state: dict[tuple[str, str], Json] = {}
-    rows = _rows(world, "1 = 1")
-    for one in rows:
-        born = one["field"] == WHOLE and one["cause"] in ("birth", "first_link") and isinstance(one["value"], dict)
-        if born:
-            state |= {(one["record_id"], name): value for name, value in one["value"].items()}
-        elif one["field"] != WHOLE and one["rule"] != OVERTAKEN:
-            state[one["record_id"], one["field"]] = one["value"]
-    for record, tombstone, fields in world.shelf.raw.execute("SELECT id, tombstone, fields FROM record").fetchall():
-        for name, value in json.loads(fields or "{}").items():
-            if (record, name) not in state or tombstone:
-                continue
-            world.evaluated["I20"] += 1
-            if not same(value, state[record, name]):
-                words = f"{record} {name}: the record holds {value!r}, its decisions say {state[record, name]!r}"
-                broken(world, "I20", words)
-    _decided_again(world, [one for one in rows if one["id"] > world.decided_before])
-
-
-def _decided_again(world: World, rows: list[dict[str, Any]]) -> None:
-    versions = {**world.acts.versions, world.policy.hash: world.policy}
-    for one in rows:
-        policy = versions.get(one["policy"])
-        if policy is None or one["cause"] != "change" or one["field"] in SET_FIELDS or not one["winner"]:
-            continue
-        if one["rule"] == "review_agreed":
-            continue
-        judgement = _judgement(one)
-        would = _court(policy, Entity(one["entity"])).decide(judgement, waits=False)
-        world.evaluated["I20"] += 1
-        if would.kind == PERSON or not judgement.was.like(would):
-            broken(world, "I20", f"{one['field']} of {one['record_id']}: decided {one['rule']}, again {would.rule}")
-
-
-def _judgement(one: Mapping[str, Any]) -> Judgement:
-    row = Row(
-        number=one["id"],
-        rule=one["rule"],
-        cause=one["cause"],
-        value=one["value"],
-        replaced=one["replaced"],
-        winner=Claim.load(one["winner"]) if one["winner"] else None,
-        claims=tuple(Claim.load(raw) for raw in one["claims"] or ()),
-        policy=one["policy"],
-    )
-    return Judgement(RecordId(one["record_id"]), Entity(one["entity"]), one["field"], [row])
-
-
-def _court(policy: Policy, entity: Entity) -> Court:
-    rules = policy.entities[entity]
-    maps = {
-        system: {name: one for name, one in field_maps(system, entity).items() if name in rules.fields}
-        for system in SYSTEMS
-    }
-    lexicons = {
-        system: Lexicon(
-            region="US",
-            vocabulary={
-                name: {canonical: theirs[system] for canonical, theirs in table.items() if system in theirs}
-                for name, table in policy.vocabulary.get(entity, {}).items()
-            },
-        )
-        for system in SYSTEMS
-    }
-    return Court(rules, maps, lexicons)

@@ -26,6 +26,9 @@ def at_call(world: World, system: System, change: Change) -> None:
         "SELECT record_id, state, payload, numbers, verb FROM intent WHERE id = ? AND system = ?",
         (change.token, system),
     ).fetchone()
+    if (row is None or row[1] != "sent") and _purged_meanwhile(world, system, change):
+        # The number of what was purged may be that of another intent by now.
+        return
     if row is None or row[1] != "sent":
         broken(world, "I10", f"{system}: a write without a committed intent")
         return
@@ -39,6 +42,18 @@ def at_call(world: World, system: System, change: Change) -> None:
     _decided(world, row[0], json.loads(row[3] or "{}"), payload["values"], system)
     _as_intended(world, system, change, payload)
     _may_be(world, system, change, payload["values"])
+
+
+def _purged_meanwhile(world: World, system: System, change: Change) -> bool:
+    """Whether another process took this erasure over, and ended it, while the call was on its way: with the purge of
+    everything that was known of the object went the intent, too."""
+    thing = world.systems[system].things.get((change.entity, change.external_id or ""))
+    if change.verb is not Verb.ERASE or thing is None:
+        return False
+    known = "SELECT count(*) FROM link WHERE system = ? AND entity = ? AND external_id = ?"
+    at = (str(system), str(change.entity), change.external_id)
+    theirs = people.whose(change.entity, system, thing.now.attributes) in world.ends.hidden()
+    return theirs and not world.shelf.raw.execute(known, at).fetchone()[0]
 
 
 def _decided(world: World, record: str, numbers: Mapping[str, int], values: Iterable[str], system: System) -> None:

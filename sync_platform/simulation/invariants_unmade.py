@@ -29,28 +29,62 @@ def approved(world: World) -> Iterator[tuple[Where, str, Mapping[str, Any]]]:
                 yield (System(item["system"]), Entity(item["entity"]), item["facts"]["link"]), plan.plan, item
 
 
-def as_approved(world: World, system: System, thing: Thing) -> bool:
-    """A delete sets out: whether an approved undo names this object; then it is ours, and nobody typed there."""
+def taken_away(world: World, system: System, entity: Entity, whose: str) -> bool:
+    """Whether an approved undo names an object of theirs there."""
+    named = (world.systems[at[0]].things.get(at[1:]) for at, _, _ in approved(world) if at[:2] == (system, entity))
+    return any(thing is not None and people.whose(entity, system, thing.now.attributes) == whose for thing in named)
+
+
+def as_approved(world: World, system: System, thing: Thing, token: str) -> bool:
+    """A delete sets out: whether it is that of an undo which was approved; then the object is ours, and nobody typed
+    there. One that follows from a person's delete elsewhere is not: it needs reasons of its own.
+    """
     at = (system, thing.entity, thing.external_id)
-    if not any(one == at for one, _, _ in approved(world)):
+    means = world.shelf.raw.execute(
+        "SELECT json_extract(d.value, '$.means') FROM intent i JOIN decision d"
+        " ON d.id = json_extract(i.numbers, '$.\"*\"') WHERE i.id = ? AND d.cause = 'deleted'",
+        (token,),
+    ).fetchone()
+    # What is archived elsewhere goes where there is a bin.
+    passed_on = means is not None and (means[0] == "delete" or (means[0] == "archive" and system is System.HUBSPOT))
+    if passed_on or not any(one == at for one, _, _ in approved(world)):
         return False
     world.evaluated["I21"] += 1
     if thing.made_by == "person":
         broken(world, "I21", f"{' '.join(at)} is taken away by an undo, and a person made it")
     for name in people.FIELDS[thing.entity]:
-        if _typed(system, thing, name):
+        if _typed(system, thing, name) and not _said_elsewhere(world, system, thing, name):
             broken(world, "I21", f"{' '.join(at)} is taken away by an undo, and a person typed its {name}")
     return True
 
 
 def _typed(system: System, thing: Thing, name: str) -> bool:
-    """Whether a person ever typed there what nobody else had put there before, and it still stands."""
+    """Whether a person ever typed there what nobody else had put there before, and it still stands. What was typed and
+    taken back between two looks is no edit."""
     names = set(people.attributes_for(system, name))
     fresh = [place for place, one in enumerate(thing.versions) if names & one.touched]
     if not fresh or not fresh[-1] or thing.versions[fresh[-1]].by != "person":
         return False
-    now, then = (people.read(system, name, thing.versions[place].attributes) for place in (fresh[-1], fresh[-1] - 1))
+    looks = [place for one in names for place in thing.looks.get(one, ()) if place < fresh[-1]]
+    before = max(looks, default=fresh[-1] - 1)
+    now, then = (people.read(system, name, thing.versions[place].attributes) for place in (fresh[-1], before))
     return bool(now != then) if name == "tags" else not people.alike(name, now, then)
+
+
+def _said_elsewhere(world: World, system: System, thing: Thing, name: str) -> bool:
+    """Whether somebody typed the same into another system: who agrees with the record does not edit it."""
+    whose, now = (
+        people.whose(thing.entity, system, thing.now.attributes),
+        people.read(system, name, thing.now.attributes),
+    )
+    return any(
+        version.by == "person" and place and people.alike(name, people.read(other, name, version.attributes), now)
+        for other, side in world.systems.items()
+        if other is not system
+        for one in side.things.values()
+        if one.entity is thing.entity and people.whose(one.entity, other, one.now.attributes) == whose
+        for place, version in enumerate(one.versions)
+    )
 
 
 def no_second_life(world: World, system: System, change: Change) -> None:

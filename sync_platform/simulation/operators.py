@@ -109,9 +109,14 @@ class Acts:
     versions: dict[str, Policy] = field(default_factory=dict)
     reviewable: set[str] = field(default_factory=set)
     shown: dict[tuple[str, str, System], Json] = field(default_factory=dict)
+    # (epoch, system, id): objects that were parted from their record and joined to it again.
+    parted: set[tuple[int, System, str]] = field(default_factory=set)
+    # People and tickets of whose objects a person said that they are one, or two, by their entity and name.
+    spoken_of: set[tuple[Entity, str]] = field(default_factory=set)
     sent: set[tuple[str, str, str, str, str]] = field(default_factory=set)
     # Worked out at the beginning of each check: what may differ, and what a person decided when.
     excused: set[tuple[str, str, System]] = field(default_factory=set)
+    held_over: set[tuple[str, str, System]] = field(default_factory=set)
     decided_here: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
@@ -128,7 +133,7 @@ def hub(world: World, run: str = "desk") -> Hub:
     )
 
 
-def _act(world: World, work: Callable[[Hub, Connection], None]) -> None:
+def act(world: World, work: Callable[[Hub, Connection], None]) -> None:
     """A person at the desk, in another process than the cycle's: no lease, and none of the faults that are armed."""
     ledger, fault = world.shelf.ledger, world.fault
     owner, ledger.check_owner, world.fault = ledger.check_owner, lambda: None, None
@@ -183,7 +188,7 @@ def rule(world: World, entity: str, name: str, word: str, empty: str, writers: S
     def keep(desk_hub: Hub, conn: Connection) -> None:
         journal.keep_version(conn, "policy", world.policy.hash, world.policy.text, desk_hub.now())
 
-    _act(world, keep)
+    act(world, keep)
 
 
 # --- what a cycle does about it ----------------------------------------------------------------------------------
@@ -228,7 +233,7 @@ def _answer(world: World, which: int, said: str) -> None:
         plans.answer(conn, what, said, who=WHO, why=None, at=at.now())
         world.events[f"{said}_{'hold' if what.isdecimal() else 'plan'}"] += 1
 
-    _act(world, work)
+    act(world, work)
 
 
 def _heard(world: World, conn: Connection, number: int, said: str) -> None:
@@ -298,7 +303,7 @@ def undo_(world: World, kind: str, which: int) -> None:
             _level(world),
         )
 
-    _act(world, work)
+    act(world, work)
 
 
 def _level(world: World) -> frozenset[tuple[str, str]]:
@@ -362,7 +367,7 @@ def resolve(world: World, which: int, how: int) -> None:
         world.events[f"resolve_{kind}"] += 1
         world.say("  ", kind, row.field)
 
-    _act(world, work)
+    act(world, work)
 
 
 def _written(name: str, number: int) -> str:
@@ -379,7 +384,7 @@ def mark(world: World, which: int, verb: str) -> None:
             desk.act_in(at, conn, rows[which % len(rows)].id, verb, who=WHO)
             world.events[f"{verb}_parked"] += 1
 
-    _act(world, work)
+    act(world, work)
 
 
 # --- pause, identity, the end ------------------------------------------------------------------------------------
@@ -403,12 +408,12 @@ def _switch(world: World, verb: str) -> None:
         if plans.switch(conn, verb, who=WHO, why=None, at=at.now())["changed"]:
             world.events[verb] += 1
 
-    _act(world, work)
+    act(world, work)
     world.acts.paused = verb == "pause"
 
 
 def part(world: World, which: int) -> None:
-    """Somebody parts an object from its record, and gives it back: afterwards all is as it was."""
+    """Somebody parts an object from its record, and gives it back: it is met as a new one, and all is equal again."""
     if not world.acts.playing:
         return
 
@@ -423,9 +428,10 @@ def part(world: World, which: int) -> None:
         what = f"{entity}:{system}:{external_id}"
         relink.unlink_in(at, conn, what, who=WHO)
         relink.link_in(at, conn, what, record, who=WHO)
+        world.acts.parted.add((world.epoch, System(system), str(external_id)))
         world.events["unlink"] += 1
 
-    _act(world, work)
+    act(world, work)
 
 
 def clear(world: World) -> None:

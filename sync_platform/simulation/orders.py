@@ -22,7 +22,7 @@ from sync_platform.errors import RateLimited
 from sync_platform.ledger.budget import Budget
 from sync_platform.simulation import invariants_acts, people
 from sync_platform.simulation.operators import same, with_brake
-from sync_platform.simulation.truth import broken, standing
+from sync_platform.simulation.truth import Edit, broken, standing
 
 if TYPE_CHECKING:
     from sync_platform.simulation.world import Step, World
@@ -36,6 +36,7 @@ _NUMBERS = itertools.count()
 # (whose, field, system), or RECORD in the place of a system.
 Settled = Mapping[tuple[str, str, str], Json]
 RECORD, WAITS = "record", "waits for a person"
+GIVEN = "customer_no"
 
 
 # --- order (I5) --------------------------------------------------------------------------------------------------
@@ -50,6 +51,7 @@ def orders(world: World, edits: Sequence[Step], ways: Sequence[Sequence[Step]]) 
         return
     world.fault = None
     policy, world.policy = world.policy, with_brake(world.policy, 1000, 3600)
+    begun = len(world.edits)
     for edit in edits:
         # The first names an object and a field; the others are about the same, in other systems.
         if len(edit) > 2:
@@ -69,7 +71,26 @@ def orders(world: World, edits: Sequence[Step], ways: Sequence[Sequence[Step]]) 
                     setattr(world, name, value)
             ends.append(_settled(world, way))
     world.policy = policy
-    _alike(world, ends)
+    _alike(world, ends, _shown_already(world, world.edits[begun : begun + len(edits)]))
+
+
+def _shown_already(world: World, edits: Sequence[Edit]) -> set[tuple[str, str]]:
+    """Fields of which one who edits was shown already what another one typed.
+
+    Two states may be one word there, or a write there is held. Whether they knew depends on which is judged first.
+    """
+    out = set()
+    for one in edits:
+        versions = world.systems[one.system].things[one.entity, one.external_id].versions
+        was = people.read(one.system, one.field, versions[one.place - 1].attributes)
+        if any(
+            (other.whose, other.field) == (one.whose, one.field)
+            and other.system != one.system
+            and people.alike(one.field, was, other.meaning)
+            for other in edits
+        ):
+            out.add((one.whose, one.field))
+    return out
 
 
 def _state(world: World) -> dict[str, Any]:
@@ -94,7 +115,15 @@ def _settled(world: World, way: Sequence[Step]) -> Settled:
 
 
 def _records(world: World) -> dict[tuple[str, str, str], Json]:
-    """What each record holds, from the bare rows, by whose it is; who is who has names of its own in each ledger."""
+    """What each record holds, from the bare rows, by whose it is; who is who has names of its own in each ledger.
+
+    A number that the ERP gives depends on who came there first: what is told of it is whose number it is.
+    """
+    bearers = {
+        thing.now.attributes["customer_no"]: people.whose(entity, System.ERP, thing.now.attributes)
+        for (entity, _), thing in world.systems[System.ERP].things.items()
+        if thing.now.attributes.get("customer_no")
+    }
     out: dict[tuple[str, str, str], Json] = {}
     rows = world.shelf.raw.execute(
         "SELECT l.system, l.entity, l.external_id, r.fields FROM link l JOIN record r ON r.id = l.record_id"
@@ -105,15 +134,16 @@ def _records(world: World) -> dict[tuple[str, str, str], Json]:
         if thing is not None:
             whose = people.whose(thing.entity, System(system), thing.now.attributes)
             held = json.loads(values or "{}")
+            held |= {GIVEN: f"of {bearers.get(held[GIVEN])}"} if held.get(GIVEN) else {}
             out |= {(whose, name, RECORD): value for name, value in held.items() if name != "customer"}
     return out
 
 
-def _alike(world: World, ends: Sequence[Settled]) -> None:
+def _alike(world: World, ends: Sequence[Settled], apart: set[tuple[str, str]]) -> None:
     first = ends[0]
     for other in ends[1:]:
         for key in sorted({*first, *other}):
-            if WAITS in (first.get(key), other.get(key)):
+            if WAITS in (first.get(key), other.get(key)) or key[:2] in apart:
                 continue
             world.evaluated["I5"] += 1
             if first.get(key) != other.get(key):

@@ -20,7 +20,7 @@ from sync_platform.ledger import erasure, links, outbox
 from sync_platform.simulation import planted_acts
 from sync_platform.simulation.systems import SimulatedSystem
 from sync_platform.sync import endings as ends
-from sync_platform.sync import merges, pull, push, reconcile, settle
+from sync_platform.sync import evidence, merges, pull, push, reconcile, settle
 from sync_platform.sync.erasing import Forgetting
 from sync_platform.sync.keep_out import KeepOut
 
@@ -337,7 +337,7 @@ _ENDS = (
         (endings, "edited_unknowingly", _no_edit),
     ),
     _of("gone_taken_for_missing", "I13", (ends, "came_back_for", _gone_is_missing)),
-    _of("restores_ignored", "I13 I7 I1", (pull, "may_be_back", _no_edit)),
+    _of("restores_ignored", "I13 I7 I1", (evidence, "may_be_back", _no_edit)),
     _of("merges_taken_for_deletes", "I12 I14", (pull, "take_evidence", _merged_is_deleted)),
     _of("aliases_dropped", "I14", (pull, "take_evidence", _survivor_not_noted)),
     _of("merges_not_followed", "I14", (merges, "follow", _nothing)),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -18,8 +20,14 @@ _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def read(policy: Policy) -> Any:
-    """The keys and values of a policy's file."""
-    return yaml.load(policy.text, Loader=_LOADER)  # noqa: S506  # a safe one
+    """The keys and values of a policy's file, to be changed as one likes."""
+    return copy.deepcopy(_read(policy.text))
+
+
+@lru_cache(maxsize=32)
+def _read(text: str) -> Any:
+    # Every story begins with the same one.
+    return yaml.load(text, Loader=_LOADER)  # noqa: S506  # a safe one
 
 
 def ruled(policy: Policy, text: Mapping[str, Any], entity: Entity, name: str) -> Policy:
@@ -40,4 +48,10 @@ def _read_alone(text: Mapping[str, Any], entity: Entity, name: str) -> FieldPoli
         "fields": {name: text[entity]["fields"][name]},
         "vocabulary": {name: words[name]} if name in words else {},
     }
-    return parse(yaml.dump(alone, Dumper=_DUMPER, sort_keys=False), "policy.yaml").entities[entity].fields[name]
+    return _parsed(yaml.dump(alone, Dumper=_DUMPER, sort_keys=False)).entities[entity].fields[name]
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> Policy:
+    # The same few rulings of one field come again from story to story; what was read is never changed.
+    return parse(text, "policy.yaml")

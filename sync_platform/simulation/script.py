@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from sync_platform.core.records import ENTITIES, SYSTEMS
-from sync_platform.simulation import changes, endings, operators, orders
+from sync_platform.simulation import changes, endings, identity, operators, orders, pruning
 from sync_platform.simulation.world import Step
 
 FAULTS = (
@@ -68,7 +68,8 @@ def draw(seed: int, steps: int) -> list[Step]:
             if kind in ("race", "loss", "birth", "end", "join", *operators.KNOTS)
             else [[kind, *_details(rng, kind, len(turns))]]
         )
-    turns = changes.added(seed, orders.added(rng, seed, turns[:steps]))
+    turns = identity.added(seed, changes.added(seed, orders.added(rng, seed, turns[:steps])))
+    turns = pruning.added(seed, turns)
     return [*out, *turns, ["quiet"], *([["clear"], ["quiet"]] if acted else [])]
 
 

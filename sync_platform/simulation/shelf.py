@@ -5,15 +5,16 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, event
 
-from sync_platform.ledger.database import Ledger
+from sync_platform.ledger.database import Ledger, Write
 from sync_platform.ledger.prepared import Prepared
 
 
@@ -32,6 +33,42 @@ class _Lent:
         self.idle.append(self.conn)
 
 
+class _Seamed(Write):
+    """A write transaction with its seams."""
+
+    __slots__ = ("before", "conn", "ledger", "seam")
+
+    def __init__(self, ledger: SimulatedLedger) -> None:
+        super().__init__(ledger)
+        self.ledger = ledger
+        self.seam = ledger.seam
+
+    def __enter__(self) -> Connection:
+        try:
+            self.seam("begin")
+        except BaseException as died:
+            self.lent.__exit__(type(died), died, died.__traceback__)
+            raise
+        self.conn = super().__enter__()
+        self.before = _changes(self.conn)
+        return self.conn
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            super().__exit__(kind, error, trace)
+            return
+        try:
+            self.seam("commit")
+        except BaseException as died:
+            super().__exit__(type(died), died, died.__traceback__)
+            raise
+        super().__exit__(None, None, None)
+        self.ledger.wrote = _changes(self.conn) != self.before
+        self.seam("committed")
+
+
 class SimulatedLedger(Ledger):
     """The real ledger, with a seam at both sides of every commit and the world's clock."""
 
@@ -41,19 +78,25 @@ class SimulatedLedger(Ledger):
     def __init__(self, engine: Engine, pacing_engine: Engine) -> None:
         super().__init__(engine, pacing_engine)
         self.idle: list[Connection] = []
+        # Whether the last write transaction changed any row.
+        self.wrote = True
 
-    @contextmanager
-    def begin(self) -> Iterator[Connection]:
+    def begin(self) -> AbstractContextManager[Connection]:
         """A write transaction; the process may die before and after its commit."""
-        self.seam("begin")
-        with super().begin() as conn:
-            yield conn
-            self.seam("commit")
-        self.seam("committed")
+        return _Seamed(self)
 
     def _connected(self) -> AbstractContextManager[Connection]:
         """The connection of the transaction before: fetching one from a pool costs more than a read."""
         return _Lent(self.idle, self.idle.pop() if self.idle else Prepared(self.engine, self._plans))
+
+    def ask(self, sql: str) -> list[Any]:
+        """Rows of what was committed, over a connection that knows it; another one would read all of it anew."""
+        if not self.idle:
+            with self.read():
+                pass
+        raw: Any = self.idle[-1].connection.dbapi_connection
+        rows: list[Any] = raw.execute(sql).fetchall()
+        return rows
 
     def part(self) -> None:
         """Close all connections: the file is about to be replaced under them."""
@@ -102,6 +145,12 @@ class Shelf:
         self.ledger.part()
         self.ledger.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _changes(conn: Connection) -> int:
+    """How many rows were changed over this connection so far."""
+    raw: Any = conn.connection.dbapi_connection
+    return int(raw.total_changes)
 
 
 def _careless(connection: Any, _record: Any) -> None:

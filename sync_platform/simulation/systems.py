@@ -86,13 +86,15 @@ class Version:
 
 @dataclass(slots=True)
 class Thing:
-    """One object with all its versions; `shown`: the newest version that the engine saw, by attribute."""
+    """One object with all its versions. By attribute: `shown`, the newest version that the engine saw, and `looks`,
+    those that were the newest when it saw them."""
 
     entity: Entity
     external_id: str
     made_by: str
     versions: list[Version] = field(default_factory=list)
     shown: dict[str, int] = field(default_factory=dict)
+    looks: dict[str, list[int]] = field(default_factory=dict)
     # Deleted for good: no bin holds it.
     erased: bool = False
 
@@ -202,12 +204,13 @@ class SimulatedSystem:
         """Whole seconds, so that edits in a burst bear equal stamps."""
         return self.world.now_at.replace(microsecond=0)
 
-    def land_late(self) -> None:
-        """Writes whose answer was lost long ago arrive."""
+    def land_late(self) -> bool:
+        """Writes whose answer was lost long ago arrive; whether any took something away."""
         due = [change for at, change in self.late if at <= self.world.now_at]
         self.late = [(at, change) for at, change in self.late if at > self.world.now_at]
         for change in due:
             self._take(change, "late")
+        return any(change.verb is Verb.DELETE for change in due)
 
     def living(self, entity: Entity) -> list[Thing]:
         """Objects that are there, oldest first."""
@@ -325,7 +328,8 @@ class SimulatedSystem:
         detailed = self.system is System.GORGIAS and thing.entity is Entity.CUSTOMER
         if detailed and channel in (Channel.LIST, Channel.SEARCH):
             attributes = {name: value for name, value in attributes.items() if name not in HIDDEN}
-        self.world.shows(thing, place, attributes)
+        if channel is not Channel.ANSWER:
+            self.world.shows(thing, place, attributes)
         evidence = self._told(thing, version, channel)
         if evidence is not None:
             self.world.tells(self.system, thing, place)
@@ -395,7 +399,15 @@ class SimulatedSystem:
             answers = [self._answer(change) for change in changes[start : start + size]]
             self.world.called(self.system, "write")
             # The order of a batch's answers says nothing.
-            yield from (receipt for receipt in reversed(answers) if receipt is not None)
+            for receipt in reversed([one for one in answers if one is not None]):
+                self._arrives(receipt)
+                yield receipt
+
+    def _arrives(self, receipt: Receipt) -> None:
+        """What an answer holds is shown when it arrives: of one that was lost nobody has seen anything."""
+        if receipt.row is not None:
+            thing = self.things[receipt.row.entity, receipt.row.external_id]
+            self.world.shows(thing, receipt.row.carry["version"], receipt.row.attributes)
 
     def _answer(self, change: Change) -> Receipt | None:
         self.world.wrote(self.system, change)

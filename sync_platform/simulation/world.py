@@ -25,13 +25,16 @@ from sync_platform.ledger.database import set_meta
 from sync_platform.simulation import (
     changes,
     endings,
+    identity,
     invariants,
     invariants_acts,
     invariants_calls,
     invariants_endings,
+    invariants_shown,
     operators,
     orders,
     people,
+    pruning,
 )
 from sync_platform.simulation.shelf import Shelf
 from sync_platform.simulation.systems import SimulatedSystem, Thing, View
@@ -86,12 +89,15 @@ class World:
     residue: int = 0
     marks: list[tuple[Thing, str, int]] = field(default_factory=list)
     stuck: set[tuple[str, str]] = field(default_factory=set)
+    was_stuck: set[tuple[str, str]] = field(default_factory=set)
     decided_before: int = 0
     observed_before: int = 0
-    # Up to which observation was looked; of fields not judged yet all showings, and those that were typed over.
+    # Up to which observation was looked; of fields not judged yet all showings, those that were typed over, and all
+    # that were shown before the first judgement.
     looked_at: int = 0
     unjudged: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
     unborn: set[tuple[int, str]] = field(default_factory=set)
+    met: set[tuple[str, ...]] = field(default_factory=set)
     ids: random.Random = field(default_factory=random.Random)
     # Steps and calls so far: what was before what, where the clock stands still.
     tick: int = 0
@@ -119,7 +125,8 @@ class World:
         if self.dead:
             raise Died
         if name == "committed":
-            invariants.note_unborn(self)
+            if self.shelf.ledger.wrote:
+                invariants_shown.note_unborn(self)
             self.marks.clear()
             self.flight.clear()
             self.ends.pending.clear()
@@ -184,7 +191,10 @@ class World:
     def _die(self, where: str) -> None:
         self.dead = True
         for thing, name, place in reversed(self.marks):
+            thing.looks[name].pop()
             thing.shown[name] = place
+            if place < 0:
+                del thing.shown[name]
         self.marks.clear()
         endings.unsaid(self)
         self._unanswered()
@@ -272,7 +282,7 @@ class World:
         kind, *rest = step
         self.say(*step)
         self.tick += 1
-        steps = endings.STEPS | operators.STEPS | orders.STEPS | changes.STEPS
+        steps = endings.STEPS | operators.STEPS | orders.STEPS | changes.STEPS | identity.STEPS | pruning.STEPS
         if kind in steps:
             steps[kind](self, *rest)
         else:
@@ -414,17 +424,17 @@ class World:
         for turn in range(ROUNDS_MAX):
             before = self.counts()
             self.now_at += timedelta(seconds=ROUND_S)
-            for side in self.systems.values():
-                side.land_late()
+            landed = [side.land_late() for side in self.systems.values()]
             for whose in set(self.ends.wanted) - set(self.ends.promised):
                 endings.forget_now(self, whose)
             # What was archived is listed only once an hour, and in full reads.
-            self.engine(self._full_cycle if not turn and self.ends.all else self._cycle)
+            full = any(landed) or (not turn and bool(self.ends.all))
+            self.engine(self._full_cycle if full else self._cycle)
             endings.notice(self)
             invariants_endings.after_step(self)
             if self.violations:
                 return
-            moved = self.counts() != before or bool(self.ends.wanted) or (not turn and bool(self.ends.all))
+            moved = self.counts() != before or bool(self.ends.wanted) or full
             if not moved and not self.unsettled() and not any(one.late for one in self.systems.values()):
                 break
         else:
@@ -440,10 +450,11 @@ class World:
         return (*numbers, sum(side.applied for side in self.systems.values()))
 
     def unsettled(self) -> int:
-        """Writes that wait for their settlement or their time, and reads by id that are owed."""
+        """Writes that wait for their settlement or their time, reads by id that are owed, erasures not done."""
         found = self.shelf.raw.execute(
             "SELECT (SELECT count(*) FROM intent WHERE state IN ('planned','sent','unknown'))"
             " + (SELECT count(*) FROM link WHERE again AND state = 'active')"
+            " + (SELECT count(*) FROM meta WHERE key LIKE 'erasing:%')"
         )
         return int(found.fetchone()[0])
 
@@ -456,6 +467,7 @@ class World:
             if place > before:
                 self.marks.append((thing, name, before))
                 thing.shown[name] = place
+                thing.looks.setdefault(name, []).append(place)
 
     def tells(self, system: System, thing: Thing, place: int) -> None:
         """The engine is shown that an object is gone."""
@@ -499,7 +511,8 @@ def _newborn(system: System, number: int, place: int) -> dict[str, Json]:
     held: dict[str, Json] = {"email": f"p{number}@example.com"}
     for turn, name in enumerate(people.FIELDS[Entity.CUSTOMER]):
         if (number + turn + place) % 3:
-            typed = people.typed(system, name, number * 40 + place * 10 + turn, {})
+            act = number * 40 + place * 10 + turn + (people.FROM_BIRTH if name == "phone" else 0)
+            typed = people.typed(system, name, act, {})
             held |= typed.attributes
     return held
 

@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, or_, select
 
 from sync_platform.core.records import payload_hash
+from sync_platform.errors import Rejected
 from sync_platform.ledger.acts import ACT
-from sync_platform.ledger.holds import HELD, HOLD
+from sync_platform.ledger.holds import APPROVED, HELD, HOLD
 from sync_platform.ledger.holds import ITEM as HELD_ITEM
 from sync_platform.ledger.journal import PARKED, REVIEW
 from sync_platform.sync import desk, merge_plan, plans
@@ -183,9 +184,13 @@ def act_on_mark(hub: Hub, number: int, verb: str, word: Word) -> Mapping[str, An
 
 
 def answer_plan(hub: Hub, what: str, state: str, word: Word) -> Mapping[str, Any] | Overtaken:
-    """Approve or drop (`holds.APPROVED`, `holds.DROPPED`) a hold, by its number, or a plan. Raises NotFound."""
+    """Approve or drop (`holds.APPROVED`, `holds.DROPPED`) a hold, by its number, or a plan. Raises NotFound, and
+    Rejected for an approval of the plan of a policy that is not in force.
+    """
 
     def act(conn: Connection) -> Mapping[str, Any]:
+        if state == APPROVED and plans.awaits_policy(conn, what, lambda: hub.policy.hash):
+            raise Rejected(plans.NOT_IN_FORCE, remedy=plans.PUT_IN_FORCE)
         return plans.answer(conn, what, state, who=word.who, why=word.why, at=hub.ledger.now(conn))
 
     if what.isdecimal():

@@ -32,7 +32,7 @@ SHOWN_MAX = 1000
 WHOLE = "*"
 MERGE = "merge"
 BY_HAND = ("link", "unlink")
-LIVES = frozenset({"restored", "edit_wins"})
+LIVES = frozenset({"restored", "edit_wins", "found_later"})
 # What a person is asked stays asked until a row that sets the value.
 ASKED = "review"
 
@@ -186,7 +186,7 @@ def _ended(conn: Connection, past: Past, tombstone: Mapping[str, Any] | None) ->
     for row in rows:
         if row.rule == "delete" and (row.value or {}).get("means") != "keep":
             past.ended = {"cause": "deleted", "system": row.value.get("deleted_in"), "at": utc(row.at)}
-        elif row.rule in LIVES:
+        elif row.rule in LIVES or (row.rule == "link" and (row.value or {}).get("to") == past.record):
             past.ended = None
 
 

@@ -19,7 +19,7 @@ def take_up(hub: Hub, entity: Entity) -> None:
     Records of which a person said that they are not one are told apart first.
     """
     with hub.ledger.read() as conn:
-        if not (asks.answered(conn, entity) or asks.retries(conn, entity)):
+        if not asks.asked_for(conn, entity):
             return
     with hub.ledger.begin() as conn:
         relink.take_up(hub, conn, entity)

@@ -8,16 +8,22 @@ where such an object is met first, the record that it is a part of is born under
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from sync_platform.core.identity import Known, Placement
-from sync_platform.core.records import Entity, Link, RecordId
-from sync_platform.ledger import links
+from sync_platform.core.identity import Key, Known, Placement
+from sync_platform.core.records import Decision, Entity, Link, Record, RecordId, System
+from sync_platform.ledger import journal, links, outbox
 from sync_platform.ledger.database import ledger_id
+from sync_platform.sync.endings import ENDED
 from sync_platform.sync.hub import Hub
+
+# Before the kind of a key of a record that ended.
+WAS = "was:"
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -74,3 +80,74 @@ class Names:
             if there and link.system not in known.linked.get(RecordId(name), set()):
                 return Placement("link", RecordId(name), "born")
         return placement
+
+
+@dataclass(slots=True)
+class Former:
+    """Records that ended by a delete, by the keys that they had: who bears one and was there before the end is theirs.
+
+    Had it been read in time, it would have had a say in that end: what is first read after a delete elsewhere stays.
+    """
+
+    by_key: dict[Key, set[RecordId]] = field(default_factory=dict)
+    records: dict[RecordId, Record] = field(default_factory=dict)
+    there: dict[str, set[System]] = field(default_factory=dict)
+    back: dict[RecordId, list[Link]] = field(default_factory=dict)
+    # Ended records of which a create was given up there: it may have landed after all.
+    made: set[tuple[str, System]] = field(default_factory=set)
+
+    @classmethod
+    def load(cls, conn: Connection, objects: Sequence[tuple[Link, Sequence[Key]]], ended: Collection[str]) -> Former:
+        """For objects with their keys; `ended` are records that ended and that an object bears as its marker. One
+        statement where nobody ended, four more else.
+        """
+        keys = {(WAS + kind, value) for _, found in objects for kind, value in found if kind in ("email", "number")}
+        by_key = links.records_by_key(conn, sorted(keys)) if keys else {}
+        found = sorted({str(one) for records in by_key.values() for one in records} | set(ended))
+        if not found:
+            return cls()
+        records = {RecordId(name): one for name, one in links.records_by_id(conn, found).items()}
+        tried = outbox.unanswered_creates(conn, sorted(ended), _EVER) if ended else ()
+        made = {(str(intent.marker), intent.system) for intent in tried}
+        return cls(by_key, records, links.active_systems(conn, found), made=made)
+
+    def of(self, link: Link, keys: Sequence[Key]) -> Placement | None:
+        """The one record that this object was a part of when it ended, or None."""
+        if (link.marker, link.system) in self.made and self._free(link.marker or "", link):
+            record = RecordId(link.marker or "")
+            self.there.setdefault(str(record), set()).add(link.system)
+            if (self.records[record].tombstone or {}).get("cause") != "deleted":
+                # Nobody asked for an end: nothing was left, and something is.
+                self.back.setdefault(record, []).append(link)
+            return Placement("link", record, "late")
+        found = {record for kind, value in keys for record in self.by_key.get((WAS + kind, value), ())}
+        theirs = [one for one in sorted(found) if self._knew(self.records[one], link)]
+        if len(theirs) != 1:
+            return None
+        record = theirs[0]
+        self.there.setdefault(str(record), set()).add(link.system)
+        self.back.setdefault(record, []).append(link)
+        return Placement("link", record, "ended")
+
+    def _knew(self, record: Record, link: Link) -> bool:
+        told = record.tombstone or {}
+        if link.created_at is None or not self._free(str(record.id), link):
+            return False
+        return link.created_at <= datetime.fromisoformat(told["at"])
+
+    def _free(self, record: str, link: Link) -> bool:
+        cause = (self.records[RecordId(record)].tombstone or {}).get("cause")
+        return cause in ENDED and link.system not in self.there.get(record, set())
+
+    def revive(self, hub: Hub, conn: Connection) -> None:
+        """The records live on with what turned up; a decision of each says so."""
+        number = journal.next_decision(conn)
+        decisions = []
+        for place, (name, found) in enumerate(sorted(self.back.items())):
+            record = self.records[name]
+            record.tombstone = None
+            told = {"found_in": sorted(str(link.system) for link in found)}
+            decisions.append(Decision(name, record.entity, "*", told, "found_later", number + place, cause="deleted"))
+        if decisions:
+            links.save_records(conn, [self.records[name] for name in sorted(self.back)], dirty={})
+            journal.add_decisions(conn, decisions, policy=hub.policy.hash, at=hub.now(), run=hub.run)

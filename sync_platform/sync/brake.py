@@ -75,8 +75,7 @@ def watch(hub: Hub, conn: Connection, stage: str, entity: Entity, pending: Mappi
 def _most(hub: Hub, conn: Connection, stage: str, entity: Entity) -> int:
     """How many more may pass before any key could be over its limit."""
     brake = hub.policy.entities[entity].brake
-    passed = holds.passed_since(conn, stage, entity, hub.now() - timedelta(seconds=brake.window_s))
-    return brake.absolute - max(passed.values(), default=0)
+    return brake.absolute - holds.most_passed(conn, stage, entity, hub.now() - timedelta(seconds=brake.window_s))
 
 
 def watch_claims(hub: Hub, conn: Connection, entity: Entity, *, dirty: int | None = None) -> None:
@@ -248,10 +247,12 @@ class Gate:
     passed: Counter[Key] = field(default_factory=Counter)
 
     @classmethod
-    def load(cls, hub: Hub, conn: Connection, entity: Entity, record_ids: Sequence[str]) -> Gate:
-        """Two statements."""
+    def load(
+        cls, hub: Hub, conn: Connection, entity: Entity, record_ids: Sequence[str], *, holding: bool = True
+    ) -> Gate:
+        """Two statements; `holding`: whether any hold is open, where the caller knows."""
         known = {item.place: item for item in holds.items_of(conn, record_ids)}
-        return cls(hub, entity, hub.loaded(conn), holds.open_holds(conn, entity=entity), known)
+        return cls(hub, entity, hub.loaded(conn), holds.open_holds(conn, entity=entity) if holding else {}, known)
 
     def claims(self, scene: Scene) -> None:
         """Before the merge: blanks under a hold are marked, so that nothing judges them; dropped ones are apart."""
@@ -310,6 +311,8 @@ class Gate:
 
     def drops(self, scene: Scene) -> None:
         """Before the plan: a write that a person dropped leaves the field apart until record or system move."""
+        if not any(item.state == DROPPED for item in self.known.values()):
+            return
         for link in scene.links:
             for name, cell in link.cells.items():
                 key = Key(INTENTS, str(link.system), str(self.entity), str(Verb.UPDATE), name)
@@ -337,6 +340,9 @@ class Gate:
                 self.done.append(item.id)
 
     def _let(self, write: PlannedWrite, *, news: bool) -> PlannedWrite | None:
+        if not self.known and not (news and self.open):
+            # Nothing was ever held here: no payload needs its hash.
+            return write
         stays: set[str] = set()
         for name, digest in _payloads(str(write.verb), write.values):
             key = Key(INTENTS, str(write.system), str(self.entity), str(write.verb), name)
@@ -378,12 +384,13 @@ class Gate:
             if key.stage == stage and link_id == link.id:
                 self.seen.add(self.known[key, str(scene.record.id), link_id].id)
 
-    def store(self, conn: Connection) -> None:
-        """Write what the judgement of the batch made of the holds."""
+    def store(self, conn: Connection) -> bool:
+        """Write what the judgement of the batch made of the holds; whether one was opened."""
         now = self.hub.now()
         holds.remove(conn, self.done)
         touched = {item.hold_id for item in self.known.values() if item.id in set(self.done) and item.hold_id}
         fresh: list[Item] = []
+        before = len(self.open)
         for item in self.held:
             hold_id = self.open.get(item.key)
             if hold_id is None:
@@ -394,6 +401,7 @@ class Gate:
         holds.keep(conn, fresh, now)
         holds.recount(conn, touched | {item.hold_id for item in fresh if item.hold_id}, now)
         holds.add_passed(conn, self.passed, now)
+        return len(self.open) > before
 
 
 def _leave_apart(scene: Scene, link: Link, name: str) -> None:

@@ -5,17 +5,19 @@ Asked once for a batch of records.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
 
 from sync_platform.core.identity import Key
+from sync_platform.core.mappings import attributes_of, match_keys
 from sync_platform.core.plan import Facts
-from sync_platform.core.records import Entity, Link, LinkState, Record, System
-from sync_platform.ledger import asks, links
+from sync_platform.core.records import Entity, Link, LinkState, Record, RecordId, System
+from sync_platform.ledger import asks, links, placing
 from sync_platform.sync import endings, order
+from sync_platform.sync.births import WAS
 from sync_platform.sync.hub import Feeds, Hub
 
 LOOKED_AT = 300
@@ -35,6 +37,14 @@ class Conditions:
     unsettled: dict[str, set[System]]
     rounds: set[str] = field(default_factory=set)
     told_apart: dict[str, set[str]] = field(default_factory=dict)
+    # E-mails by record that another record, which nobody told apart from it, holds as well.
+    elsewhere: dict[str, set[str]] = field(default_factory=dict)
+    # Systems in which what is left of an ended record holds one of these keys.
+    held_by_ended: Callable[[str], set[System]] = lambda _record: set()
+    # Match keys by record, as they were before it was judged.
+    keys: Mapping[str, set[Key]] = field(default_factory=dict)
+    # Records of which a person is asked whether they are one with this.
+    asked_of: Callable[[str], set[str]] = lambda _record: set()
 
     @classmethod
     def load(
@@ -56,6 +66,8 @@ class Conditions:
                 shared.setdefault(str(record), set()).update(others)
         unread = {s for s, e in order.DETAILED if e is entity and links.details_owed(conn, s, e, 1)}
         listed, polled = feeds
+        told_apart = asks.told_apart(conn, shared)
+        over = _over_unplaced(hub, conn, entity)
         return cls(
             hub,
             listed,
@@ -65,8 +77,27 @@ class Conditions:
             {},
             entity is Entity.CUSTOMER,
             unsettled,
-            told_apart=asks.told_apart(conn, shared),
+            told_apart=told_apart,
+            elsewhere=_elsewhere(holders, told_apart),
+            held_by_ended=lambda record: (
+                _held_by_ended(conn, record, keys.get(record, ())) | over(keys.get(record, ()))
+            ),
+            keys=keys,
+            asked_of=lambda record: _asked_of(conn, record, {str(one) for _, one in shared.get(record, ())}),
         )
+
+    def said(self, conn: Connection, record: str, said: Collection[Key]) -> None:
+        """Of the keys that a record says, those that this judgement alone gave it, by an answer or an undo: who else
+        holds them is known before anything is written, as with what a system shows."""
+        addresses = sorted(key for key in {*said} - self.keys.get(record, set()) if key[0] == "email")
+        holders = {key: {*held, RecordId(record)} for key, held in links.records_by_key(conn, addresses).items()}
+        others = {(kind, str(one)) for (kind, _), held in holders.items() for one in held if one != record}
+        if not others:
+            return
+        self.shared.setdefault(record, set()).update(others)
+        self.told_apart[record] = asks.told_apart(conn, [record]).get(record, set())
+        found = _elsewhere(holders, self.told_apart)
+        self.elsewhere.setdefault(record, set()).update(found.get(record, set()))
 
     def facts(self, record: Record, all_links: Sequence[Link], ending: endings.Ending, made_anew: set[System]) -> Facts:
         """What a plan of this record may do; notes it in `rounds` where another reading is needed first."""
@@ -85,12 +116,16 @@ class Conditions:
                 self.rounds.add(str(record.id))
                 continue
             creatable.add(system)
+        ever_linked = {link.system for link in all_links} - made_anew
+        if creatable - active - ever_linked:
+            creatable -= self.held_by_ended(str(record.id))
         return Facts(
             creatable=creatable,
-            ever_linked={link.system for link in all_links} - made_anew,
+            ever_linked=ever_linked,
             parked=self.parked.get(str(record.id), {}),
             wanted=record.wanted,
             unsettled=self.unsettled.get(str(record.id), set()),
+            elsewhere=self.elsewhere.get(str(record.id), set()),
         )
 
     def _read_since(self, record: Record, system: System, active: set[System]) -> bool:
@@ -99,6 +134,59 @@ class Conditions:
             return True
         at = self.polled.get(system)
         return at is not None and (record.born_at is None or at >= record.born_at)
+
+
+def _elsewhere(
+    holders: Mapping[Key, Collection[RecordId]], told_apart: Mapping[str, Collection[str]]
+) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for (kind, value), records in holders.items():
+        for record in map(str, records if kind == "email" and len(records) > 1 else ()):
+            if {str(other) for other in records} - {record} - set(told_apart.get(record, ())):
+                found.setdefault(record, set()).add(value)
+    return found
+
+
+def _held_by_ended(conn: Connection, record: str, keys: Collection[Key]) -> set[System]:
+    """What a record left behind where the policy unlinks is kept equal with nobody, and its address is still taken.
+
+    While it is asked whether an ended record and this one are the same, what was deleted there is not made anew either.
+    """
+    was = [(WAS + kind, value) for kind, value in sorted(keys) if kind == "email"]
+    ended = {str(one) for records in links.records_by_key(conn, was).values() for one in records} if was else set()
+    there = links.active_systems(conn, sorted(ended)) if ended else {}
+    asked = _asked_of(conn, record, ended) & ended if ended else set()
+    stood = links.links_of(conn, sorted(asked)) if asked else {}
+    return {one for found in there.values() for one in found} | {link.system for of in stood.values() for link in of}
+
+
+def _over_unplaced(hub: Hub, conn: Connection, entity: Entity) -> Callable[[Collection[Key]], set[System]]:
+    """A function that gives the systems in which somebody under one of these e-mails ended before they had a record,
+    and was not placed since: until it is known whose that was, nobody is made anew there. Asks the ledger once.
+    """
+    held: dict[Key, set[System]] | None = None
+
+    def of(keys: Collection[Key]) -> set[System]:
+        nonlocal held
+        if held is None:
+            held = {}
+            keys_of = key_reader(hub, entity)
+            matched = {name for maps in hub.maps(entity).values() for name, mapping in maps.items() if mapping.match}
+            for link in placing.left_over(conn, entity, matched):
+                for key in keys_of(link):
+                    held.setdefault(key, set()).add(link.system)
+        return {system for key in keys if key[0] == "email" for system in held.get(key, ())}
+
+    return of
+
+
+def _asked_of(conn: Connection, record: str, others: set[str]) -> set[str]:
+    """Which of `others` share an open question of identity with this record, asked from whichever side."""
+    found: set[str] = set()
+    for row in asks.identity_reviews(conn, sorted({record, *others})):
+        named = {str(row.record_id), *(str(claim["record"]) for claim in row.claims or ())}
+        found |= named - {record} if record in named else set()
+    return found
 
 
 def rounds_needed(hub: Hub, entity: Entity) -> set[System]:
@@ -116,3 +204,25 @@ def rounds_needed(hub: Hub, entity: Entity) -> set[System]:
     if newest is None:
         return set()
     return {system for system, at in polled.items() if system not in hub.troubled and (at is None or at < newest)}
+
+
+def key_reader(hub: Hub, entity: Entity) -> Callable[[Link], list[Key]]:
+    """A function that gives all match keys that a link shows now, first the marker of ours that it carries."""
+    lexicons = {system: hub.lexicon(system, entity) for system in hub.connectors}
+    matched = {
+        system: [(name, mapping) for name, mapping in maps.items() if mapping.match]
+        for system, maps in hub.maps(entity).items()
+    }
+
+    def keys_of(link: Link) -> list[Key]:
+        attributes: dict[str, Any] = {}
+        for name, mapping in matched.get(link.system, ()):
+            cell = link.cells.get(name)
+            if cell is not None and not cell.unread:
+                attributes |= attributes_of(mapping, cell.shadow)
+        keys: list[Key] = [("marker", link.marker)] if link.marker else []
+        if attributes:
+            keys += match_keys(link.system, entity, attributes, lexicons[link.system])
+        return keys
+
+    return keys_of

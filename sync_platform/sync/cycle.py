@@ -61,7 +61,7 @@ def load_policy(settings: Settings) -> Policy:
         return parse(files("sync_platform").joinpath("policy.yaml").read_text(encoding="utf-8"), "policy.yaml")
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(
             f"SYNC_POLICY: the file cannot be read ({type(error).__name__})", remedy="Check the path in SYNC_POLICY."
         ) from None

@@ -2,7 +2,8 @@
 
 Within one slice the same write (record, system, payload) is sent a few times at most, and is taken up a few times
 before it is sent. What goes beyond is named as trouble of the run and blocks nothing else: a write that was carried
-out each time is parked; one that could not be sent is left to the next slice.
+out each time is parked; one that could not be sent, or before which the object had always moved, is left to the next
+slice.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from sync_platform.sync.hub import Hub, Payload, Step
 CARRIED_OUT_MAX = 4
 # A read before the write, a judgement of what it showed, a look-up: each takes a write up once more.
 TAKEN_UP_MAX = 8
+# Somebody who edits one object between our read and our write does so once or twice in a slice.
+OUTRUN_MAX = 4
 JUDGED_AGAIN_AT = 3
 
 
@@ -27,7 +30,7 @@ def leave(hub: Hub, system: System, entity: Entity, intents: Sequence[Intent], s
     """Count that these are taken up, and set aside those that go round; True when there were any."""
     hub.taken_up.update(_payload(intent) for intent in intents)
     vain = [intent for intent in intents if hub.carried_out[_payload(intent)] >= CARRIED_OUT_MAX]
-    stuck = [one for one in intents if hub.taken_up[_payload(one)] > TAKEN_UP_MAX and one not in vain]
+    stuck = [one for one in intents if _goes_round(hub, one) and one not in vain]
     again = {str(one.record_id) for one in intents if hub.taken_up[_payload(one)] == JUDGED_AGAIN_AT}
     if again:
         # What keeps the write back may be a judgement that another slice left undone.
@@ -51,6 +54,16 @@ def sent(hub: Hub, intents: Sequence[Intent]) -> None:
     """These go out now: what was taken up before was not in vain."""
     for intent in intents:
         hub.taken_up.pop(_payload(intent), None)
+
+
+def outrun(hub: Hub, intent: Intent) -> None:
+    """The object had moved before this arrived."""
+    hub.outrun[_payload(intent)] += 1
+
+
+def _goes_round(hub: Hub, intent: Intent) -> bool:
+    payload = _payload(intent)
+    return hub.taken_up[payload] > TAKEN_UP_MAX or hub.outrun[payload] >= OUTRUN_MAX
 
 
 def carried_out(hub: Hub, intent: Intent) -> None:

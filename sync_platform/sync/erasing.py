@@ -116,12 +116,10 @@ class Forgetting:
     def carry_on(self, task: UnderWay) -> dict[str, Any]:
         """One that was begun before, from what the ledger still knows of it; as `carry_out`."""
         with self.hub.ledger.begin() as conn:
-            records = set(task.records)
             again = links.referring(conn, [(System(system), one) for system, one in task.customers])
-            if again:
-                stray = [link for link in again if not link.record_id]
-                self._adopt(conn, Person(task.records, [], set()), stray)
-                records |= {str(link.record_id) for link in again}
+            # What has no record yet gets one, which is the task's from then on.
+            self._adopt(conn, Person(task.records, [], set()), [link for link in again if not link.record_id])
+            records = set(task.records) | {str(link.record_id) for link in again if link.record_id}
             person = persons.whole(conn, sorted(records))
             self._end(conn, person)
             self._keep(conn, task, person)
@@ -148,6 +146,7 @@ class Forgetting:
             if self.systems and not person.records:
                 # Nobody known, and a system could not be asked: till then a record that ended keeps the address.
                 links.insert_records(conn, [self._nobody(person, email)])
+            unknown += self._tickets_of(conn, person, unknown)
             self._adopt(conn, person, [*unknown, *(link for link in person.links if not link.record_id)])
             self._end(conn, person)
             self._keep(conn, task, person)
@@ -226,6 +225,15 @@ class Forgetting:
             raise error
         one = {"system": str(system), "entity": str(entity), "erased": 0, "left": 1, "codes": [error.code]}
         self.systems.append(one)
+
+    def _tickets_of(self, conn: Connection, person: Person, customers: Sequence[Link]) -> list[Link]:
+        """Tickets that were read before their customer, whom no link knew until now; those that have a record end."""
+        found = links.referring(
+            conn, [(one.system, one.external_id) for one in customers if one.entity is Entity.CUSTOMER]
+        )
+        known = {str(link.record_id) for link in found if link.record_id} - set(person.records)
+        person.records += sorted(known)
+        return [link for link in found if not link.record_id]
 
     def _adopt(self, conn: Connection, person: Person, unknown: list[Link]) -> None:
         """They get a link, without a word of what they hold, so that their deletes are intents like any other. Whatever

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Connection
+
 from sync_platform.core.records import ENTITIES, SYSTEMS, Channel, Entity, Json, Lane, Link, LinkState, Row, System
 from sync_platform.errors import BadInput, SyncError
 from sync_platform.ledger import accounts, inbox, links
@@ -22,6 +24,7 @@ from sync_platform.sync.hub import Hub, Step, touches
 if TYPE_CHECKING:
     from sync_platform.sync.cycle import Cycle
 
+Told = list[tuple[int, Json]]
 BATCH = 200
 LOOK_EVERY_S = 0.1
 STAY_S = 20.0
@@ -39,15 +42,22 @@ class _Batch:
     hints: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
 
 
-def drain(hub: Hub, system: System, entity: Entity, judge: pull.Judge, step: Step) -> None:
+def deliveries(conn: Connection, system: System, entity: Entity, after: int = 0) -> Told:
+    """The next deliveries about one entity of a system: (number, body)."""
+    return inbox.waiting(conn, system, entity, BATCH, after)
+
+
+def drain(hub: Hub, system: System, entity: Entity, judge: pull.Judge, step: Step, found: Told | None = None) -> None:
     """Everything that waits in the inbox about one entity of a system; counts `delivered`, `hinted`.
 
+    `found` is what `deliveries` gave, where the caller has asked just now.
     What a system's trouble keeps from being read stays in the inbox. Raises as reads do.
     """
     after = 0
     while not hub.paused():
-        with hub.ledger.read() as conn:
-            found = inbox.waiting(conn, system, entity, BATCH, after)
+        if found is None:
+            with hub.ledger.read() as conn:
+                found = deliveries(conn, system, entity, after)
         if not found:
             return
         after = found[-1][0]
@@ -67,6 +77,7 @@ def drain(hub: Hub, system: System, entity: Entity, judge: pull.Judge, step: Ste
         step.count("delivered", len(found))
         hub.drained += len(found)
         hub.tell(f"{step.name} inbox", system=system, rows=int(step.counts["delivered"]))
+        found = None
 
 
 def first(cycle: Cycle) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Container, Iterable, Mapping, 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from sync_platform.connectors.protocol import Connector, Directory, Feed
 from sync_platform.core.mappings import VERSION, FieldMap, Lexicon, field_maps
@@ -18,16 +18,9 @@ from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, Json, LinkStat
 from sync_platform.errors import SyncError
 from sync_platform.ledger import acts, links, outbox
 from sync_platform.ledger.database import Ledger, get_meta
-from sync_platform.ledger.tables import CursorRow
+from sync_platform.sync import cursors
 from sync_platform.sync.keep_out import KeepOut
 
-CURSOR = CursorRow.__table__  # type: ignore[attr-defined]
-
-# Built once, as all statements that a step asks again and again.
-_FEEDS = select(CURSOR.c.system, CURSOR.c.feed, CURSOR.c.polled_at, CURSOR.c.listed_at.is_not(None))
-
-# A feed as the ledger knows it: system and name.
-Place = tuple[str, str]
 # Whether each system was listed, and since when each was read without a gap.
 Feeds = tuple[dict[System, bool], dict[System, datetime | None]]
 
@@ -153,7 +146,7 @@ class Hub:
     # The ledger was put back from a backup then: older records may have objects that it does not know.
     restored_at: datetime | None = None
     # Whether this run has seen that a cycle ended complete before: nothing takes that back.
-    was_loaded: bool = False
+    was_loaded: bool | None = None
     work: dict[System, dict[str, int]] = field(default_factory=dict)
     walks: list[tuple[System, Feed, int]] = field(default_factory=list)
     paces: dict[str, tuple[float, int]] = field(default_factory=dict)
@@ -162,7 +155,11 @@ class Hub:
     # Since when the present policy and mappings hold, and which of their fields are still to be read in full.
     force: InForce | None = None
     # What follows from the connectors or the policy alone, made at first use.
-    made_feeds: dict[Entity, dict[System, tuple[list[Place], list[Place]]]] = field(default_factory=dict)
+    made_feeds: dict[Entity, dict[System, tuple[list[cursors.Name], list[cursors.Name]]]] = field(default_factory=dict)
+    # Where feeds stand, as this run knows it; None: to be read.
+    stands: cursors.Stands | None = None
+    # Whether any object has an open mark that it could not be read; None: to be asked.
+    unreadable: bool | None = None
     made_maps: dict[Entity, dict[System, dict[str, FieldMap]]] = field(default_factory=dict)
     made_words: dict[tuple[System, Entity], dict[str, dict[str, Json]]] = field(default_factory=dict)
     # Whether this slice has read a page of backfill: however slow the news, each slice comes one page further.
@@ -178,9 +175,11 @@ class Hub:
     # What systems told in this run of the past of a field, and what is still to be asked (see `core.histories`).
     histories: dict[tuple[int, str, str], list[tuple[Json, str]] | None] = field(default_factory=dict)
     asks: set[tuple[int, str, str]] = field(default_factory=set)
-    # How often this slice took up a write without sending it, how often it carried out the same one, which it leaves.
+    # How often this slice took up a write without sending it, how often it carried out the same one, how often somebody
+    # else's was there before it, which it leaves.
     taken_up: Counter[Payload] = field(default_factory=Counter)
     carried_out: Counter[Payload] = field(default_factory=Counter)
+    outrun: Counter[Payload] = field(default_factory=Counter)
     left: set[int] = field(default_factory=set)
     # The sync never sleeps through this by itself; tests and the simulation move it.
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -313,18 +312,24 @@ class Hub:
         return self.listed_and_polled(conn, entity)[1]
 
     def listed_and_polled(self, conn: Connection, entity: Entity) -> Feeds:
-        """Both answers of `listed` and `polled`, from one statement."""
-        rows = {(row[0], row[1]): row for row in conn.execute(_FEEDS)}
+        """Both answers of `listed` and `polled`."""
+        stands = self.standing(conn)
         listed: dict[System, bool] = {}
         polled: dict[System, datetime | None] = {}
         for system, (lists, news) in self._feeds_of(entity).items():
-            listed[system] = all((row := rows.get(at)) is not None and row[3] for at in lists)
-            times = [row[2] if (row := rows.get(at)) is not None else None for at in news]
+            listed[system] = all((one := stands.get(at)) is not None and one.listed_at is not None for at in lists)
+            times = [one.polled_at if (one := stands.get(at)) is not None else None for at in news]
             known = [at for at in times if at is not None]
             polled[system] = min(known) if known and len(known) == len(times) else None
         return listed, polled
 
-    def _feeds_of(self, entity: Entity) -> dict[System, tuple[list[Place], list[Place]]]:
+    def standing(self, conn: Connection) -> cursors.Stands:
+        """Where feeds stand, by system and feed; what was given out stays as it was."""
+        if self.stands is None:
+            self.stands = cursors.load(conn)
+        return self.stands
+
+    def _feeds_of(self, entity: Entity) -> dict[System, tuple[list[cursors.Name], list[cursors.Name]]]:
         """Feeds by system: those that list it in full or tell its news, and of them those whose rounds have no gap."""
         found = self.made_feeds.get(entity)
         if found is None:
@@ -346,7 +351,8 @@ class Hub:
 
     def loaded(self, conn: Connection) -> bool:
         """True once a cycle has ended complete: what is owed afterwards is news."""
-        if not self.was_loaded:
+        if self.was_loaded is None:
+            # No other run ends while this one holds the lease, and its own end is its last word.
             self.was_loaded = get_meta(conn, LOADED) is not None
         return self.was_loaded
 

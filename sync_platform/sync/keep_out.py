@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,16 +30,18 @@ class KeepOut:
     def let_in(
         self, conn: Connection, rows: Sequence[Row], lexicon: Callable[[System, Entity], Lexicon], at: datetime
     ) -> list[Row]:
-        """The rows that are nobody's who was forgotten; evidence that an object is gone says nothing of a person.
+        """The rows that are nobody's who was forgotten. That an object is gone says nothing of a person, but of one of
+        theirs that was purged not even the id is kept again.
 
         Whoever comes back under an address of theirs has a new id: it is kept out from now on, because tickets name
         their customer by the id alone; tickets that were read before it are forgotten next.
         """
         out: list[Row] = []
         again: list[Row] = []
+        purged = self._purged(conn, [row for row in rows if row.evidence is not None])
         for row in rows:
             if row.evidence is not None:
-                out.append(row)
+                out += [] if (row.system, row.entity, row.external_id) in purged else [row]
             elif self._by_id(row):
                 continue
             elif self._by_address(row, lexicon):
@@ -49,8 +52,23 @@ class KeepOut:
             self._learn(conn, again, at)
         return out
 
+    def _purged(self, conn: Connection, rows: Sequence[Row]) -> set[tuple[System, Entity, str]]:
+        """Objects of the forgotten among these of which the ledger knows nothing any more."""
+        theirs: dict[tuple[System, Entity], set[str]] = defaultdict(set)
+        for row in rows:
+            if self._is_theirs(row):
+                theirs[row.system, row.entity].add(row.external_id)
+        return {
+            (system, entity, one)
+            for (system, entity), ids in theirs.items()
+            for one in ids - set(links.links_by_external(conn, system, entity, sorted(ids)))
+        }
+
+    def _is_theirs(self, row: Row) -> bool:
+        return erasure.object_hash(self.key, row.system, row.entity, row.external_id) in self.hashes
+
     def _by_id(self, row: Row) -> bool:
-        if erasure.object_hash(self.key, row.system, row.entity, row.external_id) in self.hashes:
+        if self._is_theirs(row):
             return True
         marker = row.attributes.get(MARKERS[row.system])
         if isinstance(marker, str) and erasure.marker_hash(self.key, marker) in self.hashes:

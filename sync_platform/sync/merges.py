@@ -12,10 +12,12 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from sync_platform.core import endings
 from sync_platform.core.records import UNSET, Decision, Entity, Json, Lane, Link, LinkState, Record, RecordId
 from sync_platform.errors import BadInput
 from sync_platform.ledger import journal, links, outbox
-from sync_platform.sync.endings import FORGOTTEN
+from sync_platform.sync.endings import ENDED, FORGOTTEN
+from sync_platform.sync.evidence import UNREAD
 from sync_platform.sync.hub import Hub, Step
 
 IDENTITY = ("twin", "ambiguous", "merge")
@@ -42,10 +44,10 @@ class _Merge:
     def follow(self, link: Link) -> bool:
         """Whether it was followed; while a write to either record is unsettled it waits."""
         target = self._survivor(link)
-        if target is not None and target.state is LinkState.GONE:
-            # Merged into something that was deleted since: that is this record's end there as well.
+        if target is not None and target.state is LinkState.GONE and link.record_id is not None:
+            # Merged into something that was deleted since: that is this record's end there as well, until it is back.
             into, link.into = link.into, None
-            link.state, link.again = LinkState.GONE, False
+            link.state, link.again, link.awaits = LinkState.GONE, False, links.return_of(target)
             link.gone = {"kind": "deleted", "at": self.hub.now().isoformat(), "run": self.hub.run, "into": into}
             links.save_links(self.conn, [link])
             self._dirty(link.record_id)
@@ -92,6 +94,10 @@ class _Merge:
             return
         target.record_id, target.again = link.record_id, True
         target.new_epoch()
+        ended = links.records_by_id(self.conn, [str(link.record_id)])[str(link.record_id)].tombstone
+        if ended and ended.get("cause") in ENDED:
+            # Merged away after an end that was told before: they were taken back, and live on in the survivor.
+            target.gone = {"kind": "restored", "at": self.hub.now().isoformat()}
         links.save_links(self.conn, [target])
 
     # two records
@@ -135,6 +141,7 @@ class _Merge:
     def _absorb(self, lost: Link, target: Link, kept: Record, other: Record, theirs: dict[str, list[Link]]) -> None:
         """All links of one record become the other's; what it held is told by a decision."""
         moved = theirs[str(other.id)]
+        kept_too = [one for record in (kept, other) for one in self._edited_unknowingly(record, theirs[str(record.id)])]
         for link in moved:
             link.record_id = kept.id
             if link.state is LinkState.ACTIVE:
@@ -144,11 +151,24 @@ class _Merge:
             # What moved to it with the merge is not somebody's edit.
             survivor.new_epoch()
             survivor.again = True
-        links.save_links(self.conn, [*moved, *([survivor] if survivor else [])])
+        links.save_links(
+            self.conn, {one.id: one for one in [*moved, *kept_too, *([survivor] if survivor else [])]}.values()
+        )
         self._tell(kept, other, self._never_judged(lost))
         self._end(kept, other)
         if self.entity is Entity.CUSTOMER:
             self._move_tickets(kept, other)
+
+    def _edited_unknowingly(self, record: Record, found: Sequence[Link]) -> list[Link]:
+        """Links of objects that may be gone by now and were not shown what somebody edited: it would outlive their end.
+
+        What says so, an open contest and what each was shown, ends with the merge; a read by id that finds it lifts it.
+        """
+        active = [one for one in found if one.state is LinkState.ACTIVE]
+        out = [one for one in active if one.again and endings.edited_unknowingly(record, one, active, endings.MOVED)]
+        for link in out:
+            link.gone = {"kind": UNREAD, "at": self.hub.now().isoformat()} | (link.gone or {}) | {"edited": True}
+        return out
 
     def _never_judged(self, lost: Link) -> dict[str, Json]:
         """What the one who was merged away showed and nobody judged before: told with the merge, or never."""

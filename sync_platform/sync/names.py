@@ -7,13 +7,20 @@ from collections.abc import Iterable
 from sqlalchemy import Connection
 
 from sync_platform.core import normalize
-from sync_platform.core.records import ENTITIES, Entity, System
+from sync_platform.core.records import ENTITIES, SYSTEMS, Entity, System
 from sync_platform.errors import NotFound
 from sync_platform.ledger import links
+
+_ONLY = "gorgias, hubspot, erp, customer, ticket, customer:<e-mail> or ticket:<system>:<id>"
 
 
 def chosen(conn: Connection, only: Iterable[str], region: str) -> frozenset[str] | None:
     """The records that `--only` words name, or None when no word names a record. Raises NotFound for an unknown one."""
+    only = tuple(only)
+    plain = {*(str(one) for one in SYSTEMS), *(str(one) for one in ENTITIES)}
+    if any(":" not in word and word not in plain for word in only):
+        # A word that narrows nothing would let everything through, writes included.
+        raise NotFound("`--only` names no system, entity or record that there is", remedy=f"Write {_ONLY}.")
     words = [word for word in only if ":" in word]
     return frozenset(find(conn, word, region) for word in words) if words else None
 

@@ -37,7 +37,8 @@ def overtakes(link: Link, row: Row, fields: dict[str, Json], maps: dict[str, Fie
 def order(link: Link, row: Row, differs: bool, begun: int | None) -> str:
     """take, later (an own write is unsettled), ignore (older than what we know), hint (read by id)."""
     if link.unsettled:
-        return "later" if differs else "ignore"
+        # What was gone and stands there is news, whatever it shows.
+        return "later" if differs or link.state is LinkState.GONE else "ignore"
     if begun is not None and row.channel in (Channel.BY_ID, Channel.SWEEP):
         return "take" if begun >= link.fence else "later"
     if row.version is not None and link.version is not None:

@@ -13,6 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from sync_platform.core.own import GROUP, OwnRule
 from sync_platform.core.policy import Policy
+from sync_platform.core.policy_nodes import PolicyWrong, Problem
 from sync_platform.core.records import payload_hash
 from sync_platform.errors import Misconfigured
 
@@ -21,23 +22,35 @@ EXAM_S = 60
 
 def bound(policy: Policy) -> Policy:
     """The policy with every own rule that it names; its hash then names their code, too. Raises `Misconfigured`."""
-    names = sorted({r.name for e in policy.entities.values() for f in e.fields.values() for r in f.rules if r.name})
-    if not names:
+    rules = [rule for e in policy.entities.values() for f in e.fields.values() for rule in f.rules if rule.name]
+    if not rules:
         return policy
     there = {one.name: one for one in entry_points(group=GROUP)}
     functions: dict[str, OwnRule] = {}
     sources = {}
-    for name in names:
-        if name not in there:
-            known = ", ".join(sorted(there)) or "none"
-            raise Misconfigured(
-                f"the policy names the rule {name!r}, which no installed package brings (there: {known})",
-                remedy=f'Install the package whose [project.entry-points."{GROUP}"] has {name} = "module:function".',
-            )
-        accept(there[name])
-        functions[name] = there[name].load()
-        sources[name] = _source(functions[name])
+    problems = []
+    for name in sorted({rule.name for rule in rules}):
+        try:
+            accept(_brought(name, there))
+            functions[name] = there[name].load()
+            sources[name] = _source(functions[name])
+        except Misconfigured as error:
+            said = [rule for rule in rules if rule.name == name]
+            problems += [Problem(rule.line, rule.path, error.message, error.remedy or "") for rule in said]
+    if problems:
+        problems.sort(key=lambda one: one.line)
+        raise PolicyWrong("\n".join(f"line {one.line}: {one.path}: {one.what}" for one in problems), problems)
     return with_functions(policy, functions, payload_hash([policy.hash, sources])[:16])
+
+
+def _brought(name: str, there: Mapping[str, EntryPoint]) -> EntryPoint:
+    if name in there:
+        return there[name]
+    known = ", ".join(sorted(there)) or "none"
+    raise Misconfigured(
+        f"the policy names the rule {name!r}, which no installed package brings (there: {known})",
+        remedy=f'Install the package whose [project.entry-points."{GROUP}"] has {name} = "module:function".',
+    )
 
 
 def with_functions(policy: Policy, functions: Mapping[str, OwnRule], hash_: str) -> Policy:

@@ -49,7 +49,9 @@ def whole(conn: Connection, records: Sequence[str], emails: Iterable[str] = ()) 
         held = links.records_by_id(conn, known).values()
         addresses |= {one for record in held if (one := _email(record.fields))}
         fresh = sorted(_under(conn, ended, addresses) - set(known))
-    found += _unplaced(conn, addresses)
+    alone = _unplaced(conn, addresses)
+    further, of_tickets = _tickets_of(conn, alone, known)
+    known, found = [*known, *further], [*found, *alone, *of_tickets]
     return Person(known, found, addresses | _texts(conn, known, found))
 
 
@@ -99,13 +101,18 @@ def _with_theirs(conn: Connection, start: Sequence[str], ended: _Ended) -> tuple
     children = conn.execute(select(table.c.id).where(table.c.parent.in_(records))).scalars()
     records += [one for one in children if one not in records]
     found = [link for some in links.links_of(conn, records).values() for link in some]
+    further, of_tickets = _tickets_of(conn, found, records)
+    return [*records, *further], [*found, *of_tickets]
+
+
+def _tickets_of(conn: Connection, found: Sequence[Link], known: Sequence[str]) -> tuple[list[str], list[Link]]:
+    """Tickets that show one of these customers as theirs, but for those of known records: further records, and links. A
+    ticket that was read before its customer has no other way to them."""
     customers = [(link.system, link.external_id) for link in found if link.entity is Entity.CUSTOMER]
     of_tickets = links.referring(conn, customers)
-    further = sorted({str(link.record_id) for link in of_tickets if link.record_id} - set(records))
-    # A ticket that was read before its customer has no other way to them.
-    found += [link for some in links.links_of(conn, further).values() for link in some]
-    found += [link for link in of_tickets if not link.record_id]
-    return [*records, *further], found
+    further = sorted({str(link.record_id) for link in of_tickets if link.record_id} - set(known))
+    theirs = [link for some in links.links_of(conn, further).values() for link in some]
+    return further, theirs + [link for link in of_tickets if not link.record_id]
 
 
 def _texts(conn: Connection, records: Sequence[str], found: Sequence[Link]) -> set[str]:

@@ -7,6 +7,7 @@ since. What the brake holds answers to the same two words (`holds`). Nothing her
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,11 +16,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from sync_platform.core.bounds import Work, terms
-from sync_platform.core.records import SYSTEMS, System, Verb
-from sync_platform.errors import NotFound
+from sync_platform.core.records import NUMBER_MAX, SYSTEMS, System, Verb
+from sync_platform.errors import Misconfigured, NotFound
 from sync_platform.ledger import acts, holds
 from sync_platform.ledger.database import Ledger
 from sync_platform.ledger.tables import PlanRow
@@ -32,6 +33,7 @@ _APPROVED = (
     .where(PLAN.c.state == holds.APPROVED, PLAN.c.carried_at.is_(None))
     .order_by(PLAN.c.closed_at, PLAN.c.id)
 )
+_OPEN_PLANS = select(PLAN).where(PLAN.c.state == "open", PLAN.c.source.in_(bindparam("b_sources", expanding=True)))
 ITEMS_SHOWN = 1000
 # The verb of an item that moves a link in the ledger: no call, and nothing written anywhere.
 LINKS = "link"
@@ -117,6 +119,22 @@ def open_plan(
         "at": at,
     }
     conn.execute(insert(PLAN), [row])
+    return _given(body, items)
+
+
+def standing(conn: Connection, source: str, reason: str, policy: str, items: Sequence[Item]) -> dict[str, Any] | None:
+    """The open plan that would do exactly these items for this reason, as `open_plan` gave it; None without one."""
+    wanted = json.loads(json.dumps([asdict(item) for item in items]))
+    same = select(PLAN.c.summary, PLAN.c["items"]).where(
+        PLAN.c.source == source, PLAN.c.state == "open", PLAN.c.policy == policy
+    )
+    for row in conn.execute(same.order_by(PLAN.c.at, PLAN.c.id)):
+        if row.summary["reason"] == reason and row.items == wanted:
+            return _given(row.summary, items)
+    return None
+
+
+def _given(body: dict[str, Any], items: Sequence[Item]) -> dict[str, Any]:
     shown = [_shown(item) for item in items[:ITEMS_SHOWN]]
     return body | {"items": shown, "items_truncated": len(items) > len(shown)}
 
@@ -145,7 +163,7 @@ def estimate(items: Sequence[Item]) -> tuple[dict[str, int], int]:
 
 def waiting(conn: Connection) -> list[dict[str, Any]]:
     """Plans that wait for a person."""
-    rows = conn.execute(select(PLAN).where(PLAN.c.state == "open", PLAN.c.source.in_(sorted(CARRIERS))))
+    rows = conn.execute(_OPEN_PLANS, {"b_sources": sorted(CARRIERS)})
     ordered = sorted(rows, key=lambda row: (row.at, row.id))
     return [
         {
@@ -179,6 +197,10 @@ def waiting_lines(found: Mapping[str, Any]) -> list[str]:
 # --- a person's word --------------------------------------------------------------------------------------------
 
 
+NOT_IN_FORCE = "this plan is that of a policy which is not in force"
+PUT_IN_FORCE = "Set SYNC_POLICY to its file first, for this command and for the cycles; then approve."
+
+
 @contextmanager
 def _ledger(settings: Settings) -> Iterator[Ledger]:
     ledger = Ledger.open(settings.ledger_url, migrate=False)
@@ -189,8 +211,10 @@ def _ledger(settings: Settings) -> Iterator[Ledger]:
 
 
 def approve(settings: Settings, what: str, *, who: str, why: str | None = None) -> dict[str, Any]:
-    """Approve an open hold (its number) or plan (its id). Raises NotFound when nothing open has that name."""
+    """Approve an open hold (its number) or plan (its id). Raises NotFound when nothing open has that name, and
+    Misconfigured for the plan of a policy that is not in force: every item would be refused, and the plan be gone."""
     with _ledger(settings) as ledger, ledger.begin() as conn:
+        _in_force(settings, conn, what)
         return answer(conn, what, holds.APPROVED, who=who, why=why, at=ledger.now(conn))
 
 
@@ -204,7 +228,7 @@ def answer(conn: Connection, what: str, word: str, *, who: str, why: str | None,
     """Record a person's word, approved or dropped; the next cycle carries it out. Needs no lease."""
     verb = "approve" if word == holds.APPROVED else "drop"
     if what.isdecimal():
-        count = holds.close_hold(conn, int(what), word, at)
+        count = holds.close_hold(conn, int(what), word, at) if int(what) <= NUMBER_MAX else 0
         if not count:
             raise _unknown()
         acts.add(conn, verb, f"hold:{what}", who=who, why=why, at=at)
@@ -217,6 +241,20 @@ def answer(conn: Connection, what: str, word: str, *, who: str, why: str | None,
     conn.execute(update(PLAN).where(PLAN.c.id == what).values(state=word, closed_at=at))
     acts.add(conn, verb, f"plan:{what}", who=who, why=why, at=at)
     return {"plan": what, "state": word, "items": len(row.items or ())}
+
+
+def _in_force(settings: Settings, conn: Connection, what: str) -> None:
+    from sync_platform.sync.cycle import load_policy
+
+    if awaits_policy(conn, what, lambda: load_policy(settings).hash):
+        raise Misconfigured(NOT_IN_FORCE, remedy=PUT_IN_FORCE)
+
+
+def awaits_policy(conn: Connection, what: str, in_force: Callable[[], str]) -> bool:
+    """Whether this is the open plan of a policy that is not in force: a cycle would refuse every item of it."""
+    asked = select(PLAN.c.policy).where(PLAN.c.id == what, PLAN.c.state == "open", PLAN.c.source == "policy")
+    planned = conn.execute(asked).scalar_one_or_none()
+    return planned is not None and planned != in_force()
 
 
 def _unknown() -> NotFound:

@@ -32,13 +32,17 @@ def run_prune(
     ledger's errors; what was done until then stays done.
     """
     before = now() - timedelta(days=keep_days or settings.sync_keep_days)
-    tell = progress or (lambda _progress: None)
     ledger = Ledger.open(settings.ledger_url, migrate=False)
     try:
-        rows = _old_rows(ledger, before, tell, dry_run=dry_run)
-        gone, kept, point = _observations(ledger, before, tell, dry_run=dry_run)
+        return prune(ledger, before, progress or (lambda _progress: None), dry_run=dry_run)
     finally:
         ledger.close()
+
+
+def prune(ledger: Ledger, before: datetime, tell: Callable[[Progress], None], *, dry_run: bool) -> dict[str, Any]:
+    """The same of an open ledger, of all that is older than `before`."""
+    rows = _old_rows(ledger, before, tell, dry_run=dry_run)
+    gone, kept, point = _observations(ledger, before, tell, dry_run=dry_run)
     return {
         "dry_run": dry_run,
         "before": before.isoformat(timespec="seconds"),

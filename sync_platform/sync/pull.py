@@ -6,24 +6,25 @@ is right. News comes before backfill; backfill gives way at every page.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
-from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, or_, select
+from sqlalchemy import Connection, bindparam, or_
 from sqlalchemy import update as sql_update
 
 from sync_platform.connectors.protocol import Connector, Cursor, Feed, Known
 from sync_platform.core.mappings import FieldMap, observe
 from sync_platform.core.records import UNSET, Entity, Json, Lane, Link, LinkState, Row, System
 from sync_platform.errors import Retryable, SyncError
-from sync_platform.ledger import journal, links, work
-from sync_platform.ledger.database import ForIds, number, upsert
-from sync_platform.sync import brake, in_force, shrunk, vanished
-from sync_platform.sync.evidence import Taken, may_be_back, observation, take_back, take_evidence
-from sync_platform.sync.hub import CURSOR, Hub, Step
+from sync_platform.ledger import journal, links, placing, work
+from sync_platform.ledger.database import ForIds, number
+from sync_platform.sync import brake, cursors, in_force, shrunk, vanished
+from sync_platform.sync.cursors import NOWHERE, Stand, Stands
+from sync_platform.sync.evidence import Taken, after_an_end, observation, take_evidence, take_past, told_for_good
+from sync_platform.sync.hub import Hub, Step
 from sync_platform.sync.order import DETAILED, HAS_MORE, MARKERS, REST, UPDATED, move, order, overtakes, owe, stays
 
 FETCH_BATCH = 100
@@ -33,22 +34,6 @@ PARTS = {"first_message", "score"}
 # None: nothing may be judged now (a plan); what would overtake an unjudged change is then read again later.
 Judge = Callable[[Connection, Iterable[str]], None] | None
 Shown = Sequence[tuple[Row, dict[str, Json]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a feed stands: its cursor, when the walk under way began, when it was last listed in full."""
-
-    cursor: Cursor = field(default_factory=Cursor)
-    began_at: datetime | None = None
-    listed_at: datetime | None = None
-
-
-Places = Mapping[str, Place]
-NOWHERE = Place()
-_CURSORS = select(CURSOR.c.feed, CURSOR.c.watermark, CURSOR.c.walk, CURSOR.c.walk_started_at, CURSOR.c.listed_at).where(
-    CURSOR.c.system == bindparam("system")
-)
 
 
 def pull(hub: Hub, system: System, entity: Entity, judge: Judge, *, full: bool = False) -> Step:
@@ -63,15 +48,18 @@ def pull(hub: Hub, system: System, entity: Entity, judge: Judge, *, full: bool =
     in_force.notice(hub)
     try:
         hub.reach(system)
-        hooks.drain(hub, system, entity, judge, step)
-        places = load_cursors(hub, system)
-        news(hub, system, entity, judge, step, places)
+        # One look for both: what the inbox holds moves no cursor.
+        with hub.ledger.read() as conn:
+            stands = hub.standing(conn)
+            told = hooks.deliveries(conn, system, entity)
+        hooks.drain(hub, system, entity, judge, step, told)
+        news(hub, system, entity, judge, step, stands)
         with hub.ledger.read() as conn:
             owed = work.reads_owed(conn, system, entity)
         if owed:
             _owed_reads(hub, connector, entity, judge, step, Lane.DELTA, UPDATED)
-        walked = _removals(hub, connector, entity, judge, step, places, full=full)
-        listed = _backfill(hub, connector, entity, judge, step, places, full=full)
+        walked = _removals(hub, connector, entity, judge, step, stands, full=full)
+        listed = _backfill(hub, connector, entity, judge, step, stands, full=full)
         if listed is not None and (owed or walked or listed):
             _owed_reads(hub, connector, entity, judge, step, Lane.BACKFILL, REST)
     except SyncError as error:
@@ -79,20 +67,21 @@ def pull(hub: Hub, system: System, entity: Entity, judge: Judge, *, full: bool =
     return step
 
 
-def news(hub: Hub, system: System, entity: Entity, judge: Judge, step: Step, places: Places | None = None) -> None:
-    """One round of the feeds that tell what changed since the watermark; `places` is what the ledger says of them."""
+def news(hub: Hub, system: System, entity: Entity, judge: Judge, step: Step, stands: Stands | None = None) -> None:
+    """One round of the feeds that tell what changed since the watermark; `stands` is what the ledger says of them."""
     connector = hub.connectors[system]
-    if places is None:
-        places = load_cursors(hub, system)
+    if stands is None:
+        with hub.ledger.read() as conn:
+            stands = hub.standing(conn)
     for feed in connector.feeds():
         if feed.entity is entity and feed.kind in ("walk", "ascending", "window"):
-            at = places.get(feed.name, NOWHERE)
+            at = stands.get((str(system), feed.name), NOWHERE)
             if at.cursor.watermark is not None or feed.kind != "walk":
                 _walk(hub, connector, feed, judge, step, Lane.DELTA, at)
 
 
 def _removals(
-    hub: Hub, connector: Connector, entity: Entity, judge: Judge, step: Step, places: Places, *, full: bool
+    hub: Hub, connector: Connector, entity: Entity, judge: Judge, step: Step, stands: Stands, *, full: bool
 ) -> bool:
     """Listings of what was taken away, for systems whose change feeds do not tell; before a first load nothing was.
 
@@ -102,7 +91,7 @@ def _removals(
     for feed in connector.feeds():
         if feed.entity is not entity or feed.kind != "removed":
             continue
-        at = places.get(feed.name, NOWHERE)
+        at = stands.get((str(connector.system), feed.name), NOWHERE)
         now = hub.now()
         if at.listed_at is None:
             _save_cursor(hub, connector.system, feed, at.cursor, listed_at=now)
@@ -114,14 +103,14 @@ def _removals(
 
 
 def _backfill(
-    hub: Hub, connector: Connector, entity: Entity, judge: Judge, step: Step, places: Places, *, full: bool
+    hub: Hub, connector: Connector, entity: Entity, judge: Judge, step: Step, stands: Stands, *, full: bool
 ) -> bool | None:
     """Full lists; gives whether any was read, and None where the slice asked to stop before the end."""
     walked = False
     for feed in connector.feeds():
         if feed.entity is not entity or feed.kind not in ("walk", "list"):
             continue
-        at = places.get(feed.name, NOWHERE)
+        at = stands.get((str(connector.system), feed.name), NOWHERE)
         first = at.cursor.watermark is None if feed.kind == "walk" else at.listed_at is None
         unfinished = feed.kind == "list" and at.cursor.walk is not None
         unread = in_force.unread(hub, connector.system, feed)
@@ -133,7 +122,7 @@ def _backfill(
         if (full or unread) and not first and not unfinished:
             at = replace(at, cursor=Cursor())
         walked = True
-        began_at = at.began_at if at.cursor.walk is not None else hub.now()
+        began_at = at.walk_started_at if at.cursor.walk is not None else hub.now()
         if not _walk(hub, connector, feed, judge, step, Lane.BACKFILL, at):
             step.complete = False
             return None
@@ -142,14 +131,7 @@ def _backfill(
     return walked
 
 
-def load_cursors(hub: Hub, system: System) -> Places:
-    """Where every feed of a system stands, by the feed's name."""
-    with hub.ledger.read() as conn:
-        rows = conn.execute(_CURSORS, {"system": system}).all()
-    return {row.feed: Place(Cursor(row.watermark, row.walk), row.walk_started_at, row.listed_at) for row in rows}
-
-
-def _walk(hub: Hub, connector: Connector, feed: Feed, judge: Judge, step: Step, lane: Lane, at: Place) -> bool:
+def _walk(hub: Hub, connector: Connector, feed: Feed, judge: Judge, step: Step, lane: Lane, at: Stand) -> bool:
     """Page by page to the end; False when the slice asked to stop before it."""
     system = connector.system
     cursor = at.cursor
@@ -162,7 +144,7 @@ def _walk(hub: Hub, connector: Connector, feed: Feed, judge: Judge, step: Step, 
             # So that a list that was asked for goes on in the next slice; news begin anew with every slice.
             _save_cursor(hub, system, feed, cursor, walk_started_at=began)
     else:
-        began = at.began_at or began
+        began = at.walk_started_at or began
     pages = rows = due = 0
     shown: set[str] = set()
     floor = (cursor.walk or {}).get("floor") if feed.kind == "walk" else None
@@ -178,20 +160,14 @@ def _walk(hub: Hub, connector: Connector, feed: Feed, judge: Judge, step: Step, 
         due += sum(1 for row in page.rows if floor is None or row.stamp is None or row.stamp.isoformat() >= floor)
         cursor = page.cursor
         hub.backfilled = hub.backfilled or lane is Lane.BACKFILL
-        with hub.ledger.begin() as conn:
-            taken = take(hub, conn, system, page.rows, judge, fresh_list=listing)
+        times = {"walk_started_at": began if afresh and pages == 1 else None}
+        if page.complete:
+            times |= {"polled_at": began, "listed_at": began}
+        with _moving(hub, system, feed, cursor, len(page.rows), page.total, times) as conn:
+            # What is listed in full is listed again and again, and goes back to before there was a ledger.
+            keeps = lane is Lane.DELTA
+            taken = take(hub, conn, system, page.rows, judge, fresh_list=listing, keeps_ends=keeps)
             _park_bad(hub, conn, system, feed.entity, page.bad)
-            _write_cursor(
-                conn,
-                system,
-                feed,
-                cursor,
-                rows=len(page.rows),
-                total=page.total,
-                walk_started_at=began if afresh and pages == 1 else None,
-                polled_at=began if page.complete else None,
-                listed_at=began if page.complete else None,
-            )
         _tell(step, taken)
         hub.tell(f"{step.name} {feed.name}", system=system, pages=pages, rows=rows, total=page.total)
         if not page.complete and hub.paused():
@@ -215,43 +191,35 @@ def _known(hub: Hub, system: System, feed: Feed) -> Known:
     return known
 
 
-def _save_cursor(hub: Hub, system: System, feed: Feed, cursor: Cursor, **facts: Any) -> None:
-    with hub.ledger.begin() as conn:
-        _write_cursor(conn, system, feed, cursor, **facts)
+def _save_cursor(hub: Hub, system: System, feed: Feed, cursor: Cursor, **times: datetime | None) -> None:
+    with _moving(hub, system, feed, cursor, 0, None, times):
+        pass
 
 
-def _write_cursor(
-    conn: Connection,
+@contextmanager
+def _moving(
+    hub: Hub,
     system: System,
     feed: Feed,
     cursor: Cursor,
-    *,
-    rows: int = 0,
-    total: int | None = None,
-    **times: datetime | None,
-) -> None:
-    values: dict[str, Any] = {"watermark": cursor.watermark, "walk": cursor.walk}
-    values |= {name: at for name, at in times.items() if at is not None}
-    if total is not None:
-        values["total"] = total
-    statement = _cursor_upsert(tuple(values))(conn)
-    conn.execute(statement, values | {"system": str(system), "feed": feed.name, "rows": rows})
-
-
-@cache
-def _cursor_upsert(names: tuple[str, ...]) -> Callable[[Connection], Any]:
-    """Writes these columns of a cursor and adds to its rows; there are a handful of such statements."""
-    return upsert(
-        CURSOR,
-        lambda new: new.on_conflict_do_update(
-            index_elements=["system", "feed"],
-            set_={name: new.excluded[name] for name in names} | {"rows": CURSOR.c.rows + new.excluded.rows},
-        ),
-    )
+    rows: int,
+    total: int | None,
+    times: Mapping[str, datetime | None],
+) -> Iterator[Connection]:
+    """One write transaction at whose end a feed stands elsewhere; where it fails, where feeds stand is read anew."""
+    with hub.ledger.begin() as conn:
+        before = hub.standing(conn)
+        yield conn
+        hub.stands = None
+        cursors.write(conn, system, feed.name, cursor, rows=rows, total=total, **times)
+    hub.stands = cursors.moved(before, system, feed.name, cursor, **times)
 
 
 def _park_bad(hub: Hub, conn: Connection, system: System, entity: Entity, bad: Sequence[tuple[str, str]]) -> None:
+    if not bad:
+        return
     now = hub.now()
+    hub.unreadable = True
     journal.park(
         conn,
         [
@@ -374,10 +342,12 @@ def take(
     *,
     begun: int | None = None,
     fresh_list: bool = False,
+    keeps_ends: bool = True,
 ) -> Taken:
     """Rows of one page → observations, shadows and dirty marks, in the caller's transaction.
 
-    `begun` is the ledger number at which a fenced read began. Rows of several entities may be mixed.
+    `begun` is the ledger number at which a fenced read began. Rows of several entities may be mixed. `keeps_ends`:
+    whether the end of what nobody has seen is kept, so that a list which shows it still does not make it live.
     """
     taken = Taken()
     if hub.keep_out is not None:
@@ -386,8 +356,17 @@ def take(
         rows = let_in
     for entity in dict.fromkeys(row.entity for row in rows):
         for wave in _waves([row for row in rows if row.entity is entity]):
-            _take(hub, conn, system, entity, wave, judge, taken, begun, fresh_list)
+            _take(hub, conn, system, entity, wave, judge, taken, begun, fresh_list, keeps_ends)
     return taken
+
+
+def _lift(hub: Hub, conn: Connection, system: System, entity: Entity, rows: Sequence[Row]) -> None:
+    """Rows that can be read now have no mark any more; only this run sets such marks meanwhile."""
+    if hub.unreadable is None:
+        hub.unreadable = journal.any_unreadable(conn)
+    if hub.unreadable:
+        read = sorted({row.external_id for row in rows if row.attributes})
+        journal.lift_rows(conn, system, entity, read, hub.now())
 
 
 def _not_read_again(conn: Connection, system: System, kept_out: Sequence[Row]) -> None:
@@ -419,6 +398,7 @@ def _take(
     taken: Taken,
     begun: int | None,
     fresh_list: bool,
+    keeps_ends: bool,
 ) -> None:
     known = links.links_by_external(conn, system, entity, sorted({row.external_id for row in rows}))
     known |= _newborn(hub, conn, system, entity, known, rows)
@@ -439,24 +419,26 @@ def _take(
             more.append(row.external_id)
             continue
         if link is not None and link.state is not LinkState.ACTIVE and begun is None and row.evidence is None:
-            if may_be_back(link, row):
-                link.again = True
+            if (kept := take_past(hub, link, row, fields, now)) is not None:
                 touched[link.external_id] = link
+                observations += [kept] if kept else []
             continue
         if link is None:
-            if row.evidence is not None:
+            if row.evidence is not None and not (keeps_ends and told_for_good(row)):
                 continue
             link = Link(0, None, system, entity, row.external_id, created_at=row.created_at)
+            # Of what ended before anybody saw it nothing tells whose it was.
+            link.awaits = placing.NOBODY if row.evidence is not None else None
             known[row.external_id] = link
         owed = link.detail
         was = link.state
         kept = _take_row(hub, link, row, fields, maps, taken, begun, fresh_list, now)
         if kept is None:
             continue
-        if was is LinkState.GONE and link.state is LinkState.ACTIVE:
-            take_back(conn, link)
+        if was is LinkState.GONE:
+            after_an_end(conn, link)
         touched[link.external_id] = link
-        if kept:
+        if kept and link.awaits != placing.NOBODY:
             observations.append(kept)
         if link.record_id and (kept.get("taken") or (owed and not link.detail) or was is not link.state):
             dirty.add(str(link.record_id))
@@ -464,7 +446,7 @@ def _take(
     taken.overtaken = []
     links.save_links(conn, touched.values())
     journal.add_observations(conn, observations)
-    journal.lift_rows(conn, system, entity, sorted({row.external_id for row in rows if row.attributes}), now)
+    _lift(hub, conn, system, entity, rows)
     taken.dirty |= dirty
     links.mark_dirty(conn, dirty)
     if more and (system, entity) in DETAILED:
@@ -540,6 +522,9 @@ def _take_row(
     verdict = order(link, row, bool(fresh), begun)
     if verdict == "later":
         link.again = True
+        if link.state is LinkState.GONE:
+            # Another of its record's objects there is being written: no look at that one tells that this one is back.
+            taken.open.add(link.external_id)
         taken.again += 1
         return observation(hub, row, fresh, now, taken=False)
     if verdict == "ignore":
@@ -556,9 +541,12 @@ def _take_row(
     for name in fresh:
         cell = link.cell(name)
         if cell.braked:
-            # A held change that its own system replaces before anybody said a word about it.
-            taken.overtaken.append((link, name, cell.shadow))
-            cell.base, cell.braked = cell.shadow, False
+            # A held change that its own system replaces before anybody said a word about it. What was taken out of a
+            # set is not taken back by another element: it stays a change.
+            if maps[name].kind != "set":
+                taken.overtaken.append((link, name, cell.shadow))
+                cell.base = cell.shadow
+            cell.braked = False
     move(link, row, fresh, begun, now)
     if not fresh:
         return {}

@@ -5,15 +5,16 @@ The rules are pure and live in `core`; this module loads what a batch touches, c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
 
 from sync_platform.core.identity import Key, Known, Placement, place
-from sync_platform.core.mappings import attributes_of, match_keys
+from sync_platform.core.mappings import match_keys
 from sync_platform.core.merge import Merged, Scene, merge
 from sync_platform.core.plan import Facts, Planned, plan
 from sync_platform.core.records import (
@@ -29,15 +30,16 @@ from sync_platform.core.records import (
     payload_hash,
 )
 from sync_platform.errors import SyncError
-from sync_platform.ledger import asks, journal, links, outbox, work
+from sync_platform.ledger import asks, journal, links, outbox, placing, work
 from sync_platform.sync import asked, births, brake, endings, history, in_force, merges, pull, unmake
-from sync_platform.sync.conditions import Conditions, rounds_needed
+from sync_platform.sync.conditions import Conditions, key_reader, rounds_needed
 from sync_platform.sync.hub import Customers, Feeds, Hub, Step
 from sync_platform.sync.marks import standing
 
 PLACE_BATCH = 500
 JUDGE_BATCH = 300
 MATCHED = frozenset({"email", "phone", "number"})
+ADDRESSES = ("email", "email_2")
 
 
 def reconcile(hub: Hub, entity: Entity) -> Step:
@@ -88,7 +90,7 @@ def _judge_dirty(hub: Hub, entity: Entity, step: Step, *, watched: bool = False)
     """
     after = ""
     feeds: Feeds | None = None
-    more = True
+    more, opened = True, False
     while more:
         with hub.ledger.begin() as conn:
             # Asked once: systems are listed by pulls, and none runs between the batches.
@@ -104,8 +106,11 @@ def _judge_dirty(hub: Hub, entity: Entity, step: Step, *, watched: bool = False)
             after = str(records[-1].id)
             wanted = [record for record in records if hub.chosen is None or str(record.id) in hub.chosen]
             if wanted:
-                _judge(hub, conn, entity, wanted, step, may_ask=not hub.rehearsal, feeds=feeds)
+                opened |= _judge(hub, conn, entity, wanted, step, may_ask=not hub.rehearsal, feeds=feeds)
             more = bool(links.dirty_records(conn, entity, 1, after, settled=not ready))
+        if opened and not more:
+            # What was planned before a hold of this pass is held as well, before any of it is sent.
+            after, more, opened = "", True, False
         hub.tell(step.name, rows=int(step.counts.get("judged", 0)))
 
 
@@ -127,20 +132,24 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
     """Give a record to objects without one; False when there are none."""
     with hub.ledger.begin() as conn:
         matched = {name for maps in hub.maps(entity).values() for name, mapping in maps.items() if mapping.match}
-        batch = links.unplaced(conn, entity, PLACE_BATCH, matched)
-        if not batch:
+        batch = placing.unplaced(conn, entity, PLACE_BATCH, matched)
+        over = placing.ended(conn, entity, PLACE_BATCH, matched)
+        if not batch and not over:
             return False
         seen = len(batch)
         keys_of = key_reader(hub, entity)
-        keys = {link.id: keys_of(link) for link in batch}
+        keys = {link.id: keys_of(link) for link in [*batch, *over]}
         known = _known(conn, [key for found in keys.values() for key in found])
         born: dict[RecordId, Record] = {}
         names = births.Names.load(hub, conn, batch)
+        former = births.Former.load(conn, [(link, keys[link.id]) for link in batch], names.ended)
         reviews: list[dict[str, Any]] = []
         deferred: list[int] = []
         taken: set[tuple[str, System]] = set()
         for link in batch:
             placement = names.known(link, place(link.system, keys[link.id], known), known)
+            if placement.kind == "new":
+                placement = former.of(link, keys[link.id]) or placement
             if placement.kind == "new" and link.detail:
                 # Not new until its phones and further e-mails were read: one of them may belong to a record.
                 deferred.append(link.id)
@@ -150,10 +159,12 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
             link.record_id = _settle_place(hub, link, placement, names, born, reviews)
             known.learn(link.record_id, link.system, keys[link.id])
             step.count("linked" if placement.kind == "link" else "born")
-        links.defer(conn, deferred)
+        placing.defer(conn, deferred)
+        batch += _join_ended(conn, over, keys, known)
         batch = [link for link in batch if link.record_id is not None]
         links.insert_records(conn, born.values())
-        links.place_links(conn, batch)
+        former.revive(hub, conn)
+        placing.place_links(conn, batch)
         placed = {str(link.record_id) for link in batch}
         links.mark_dirty(conn, placed)
         links.save_keys(conn, [(k, v, str(link.record_id)) for link in batch for k, v in keys[link.id] if k in MATCHED])
@@ -168,6 +179,24 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
             links.mark_dirty_children(conn, placed - {str(record) for record in born})
     # What a batch leaves behind was deferred: only a full one can have more behind it.
     return seen == PLACE_BATCH
+
+
+def _join_ended(conn: Connection, over: Sequence[Link], keys: Mapping[int, Sequence[Key]], known: Known) -> list[Link]:
+    """What ended before it was part of a record belongs to who has its keys: so nobody is made anew there."""
+    joined: list[Link] = []
+    alone: list[int] = []
+    merged: list[int] = []
+    for link in over:
+        placement = place(link.system, keys[link.id], known)
+        if placement.kind == "link":
+            link.record_id = placement.record
+            joined.append(link)
+            merged += [link.id] if link.state is LinkState.BARRED else []
+        elif link.awaits != placing.SOMEBODY:
+            alone.append(link.id)
+    placing.left(conn, alone)
+    links.ask_again(conn, merged)
+    return joined
 
 
 def _settle_place(
@@ -195,28 +224,6 @@ def _settle_place(
             }
         )
     return record.id
-
-
-def key_reader(hub: Hub, entity: Entity) -> Callable[[Link], list[Key]]:
-    """A function that gives all match keys that a link shows now, first the marker of ours that it carries."""
-    lexicons = {system: hub.lexicon(system, entity) for system in hub.connectors}
-    matched = {
-        system: [(name, mapping) for name, mapping in maps.items() if mapping.match]
-        for system, maps in hub.maps(entity).items()
-    }
-
-    def keys_of(link: Link) -> list[Key]:
-        attributes: dict[str, Any] = {}
-        for name, mapping in matched.get(link.system, ()):
-            cell = link.cells.get(name)
-            if cell is not None and not cell.unread:
-                attributes |= attributes_of(mapping, cell.shadow)
-        keys: list[Key] = [("marker", link.marker)] if link.marker else []
-        if attributes:
-            keys += match_keys(link.system, entity, attributes, lexicons[link.system])
-        return keys
-
-    return keys_of
 
 
 def _known(conn: Connection, keys: Sequence[Key]) -> Known:
@@ -248,6 +255,7 @@ class _Batch:
     still_dirty: dict[str, bool] = field(default_factory=dict)
     wanted: set[str] = field(default_factory=set)
     ends: list[Link] = field(default_factory=list)
+    unread: list[Link] = field(default_factory=list)
 
 
 def _judge(
@@ -259,19 +267,19 @@ def _judge(
     *,
     may_ask: bool = False,
     feeds: Feeds | None = None,
-) -> None:
+) -> bool:
     ids = [str(record.id) for record in records]
     all_links, unsettled = links.links_and_unsettled(conn, ids)
-    marks = work.marks_of(conn, ids)
+    marks = work.marks_of(conn, entity, ids)
     active = {key: [link for link in found if link.state is LinkState.ACTIVE] for key, found in all_links.items()}
     ended = {str(record.id) for record in records if record.tombstone}
-    keys = _refresh_keys(hub, conn, active, ended) if entity is Entity.CUSTOMER else {}
+    keys = _refresh_keys(hub, conn, records, _bearing(records, all_links), ended) if entity is Entity.CUSTOMER else {}
     lexicons = hub.lexicons(conn, entity, customers_of(records, active) if entity is Entity.TICKET else None)
     late = journal.late_of(conn, [x.id for found in all_links.values() for x in found] if marks.late else [], hub.now())
     conditions = Conditions.load(hub, conn, entity, keys, feeds or hub.listed_and_polled(conn, entity), unsettled)
     if marks.parked:
         conditions.parked = journal.parked_of(conn, ids)
-    gate = brake.Gate.load(hub, conn, entity, ids if marks.held else ())
+    gate = brake.Gate.load(hub, conn, entity, ids if marks.held else (), holding=marks.holding)
     answers = asks.answers_of(conn, ids) if marks.answered else {}
     batch = _Batch()
     still_landing = {key: value for key, (_, value) in late.items()}
@@ -297,29 +305,48 @@ def _judge(
         )
         seen_reviews = set(record.reviews)
         gate.claims(scene)
-        ending = endings.before(record, all_links[str(record.id)], still_landing)
+        ending = endings.before(record, all_links[str(record.id)], still_landing, partial(journal.answered, conn))
         ending.landing = bool(conditions.unsettled.get(str(record.id)))
         merged = merge(scene)
         ending.held = gate.ends(ending.pending, scene)
         endings.after(hub, ending, scene, merged, conditions.polled)
         gate.ended(ending.pending)
         gate.drops(scene)
-        doomed = unmake.doomed(conn, gate, scene, merged.decisions)
+        planned, facts, waits = _planned(conn, gate, scene, merged, ending, conditions, all_links[str(record.id)])
         at = scene.next_number
-        facts = conditions.facts(record, all_links[str(record.id)], ending, endings.came_back_for(ending.links, scene))
-        facts = replace(facts, unmade=doomed.links, unmade_later=doomed.waits) if doomed.links else facts
-        planned = plan(scene, facts)
-        gate.writes(scene, planned, facts.unsettled)
         batch.ends += ending.touched
-        if ending.waits or doomed.waits:
+        batch.unread += ending.unread
+        if ending.waits or waits:
             batch.still_dirty[str(record.id)] = True
         _collect(hub, record, scene, merged, planned, conditions, batch, step)
         _lift(hub, conn, scene, facts)
         _close_reviews(hub, conn, record, seen_reviews - set(record.reviews), merged)
     _use_late(conn, late, batch.decisions)
     _store(hub, conn, records, active, batch, step)
-    _refresh_turned(hub, conn, records, active, ended)
-    gate.store(conn)
+    if entity is Entity.CUSTOMER:
+        _keep_said(hub, conn, records, keys)
+        _refresh_turned(hub, conn, records, all_links, ended)
+    return gate.store(conn)
+
+
+def _planned(
+    conn: Connection,
+    gate: brake.Gate,
+    scene: Scene,
+    merged: Merged,
+    ending: endings.Ending,
+    conditions: Conditions,
+    all_links: Sequence[Link],
+) -> tuple[Planned, Facts, bool]:
+    """What is to be written, upon which facts, and whether the end of something that nobody should have made waits."""
+    if conditions.keyed and any(one.field in ADDRESSES for one in merged.decisions):
+        conditions.said(conn, str(scene.record.id), _said(conditions.hub, scene.record))
+    doomed = unmake.doomed(conn, gate, scene, merged.decisions)
+    facts = conditions.facts(scene.record, all_links, ending, endings.came_back_for(ending.links, scene))
+    facts = replace(facts, unmade=doomed.links, unmade_later=doomed.waits) if doomed.links else facts
+    planned = plan(scene, facts)
+    gate.writes(scene, planned, facts.unsettled)
+    return planned, facts, bool(doomed.waits)
 
 
 def _lift(hub: Hub, conn: Connection, scene: Scene, facts: Facts) -> None:
@@ -343,14 +370,25 @@ def _use_late(conn: Connection, late: Mapping[tuple[int, str], tuple[int, Any]],
             journal.use_late(conn, late_id, name)
 
 
+def _bearing(records: Sequence[Record], all_links: Mapping[str, Sequence[Link]]) -> dict[str, list[Link]]:
+    """The links by which each record is found: the active ones; of a record that ended by a delete, all it had."""
+    out: dict[str, list[Link]] = {}
+    for record in records:
+        cause = (record.tombstone or {}).get("cause")
+        found = all_links[str(record.id)] if cause is None or cause in endings.ENDED else ()
+        out[str(record.id)] = [link for link in found if cause is not None or link.state is LinkState.ACTIVE]
+    return out
+
+
 def _refresh_turned(
-    hub: Hub, conn: Connection, records: Sequence[Record], active: Mapping[str, Sequence[Link]], ended: set[str]
+    hub: Hub, conn: Connection, records: Sequence[Record], all_links: Mapping[str, Sequence[Link]], ended: set[str]
 ) -> None:
     """Who lives on after all is found again at once by what tells people apart; who ended is not."""
     now = {str(record.id) for record in records if record.tombstone and record.entity is Entity.CUSTOMER}
     before = {str(record.id) for record in records if str(record.id) in ended and record.entity is Entity.CUSTOMER}
     if turned := now ^ before:
-        _refresh_keys(hub, conn, {one: active[one] for one in sorted(turned)}, now)
+        bearing = _bearing(records, all_links)
+        _refresh_keys(hub, conn, records, {one: bearing[one] for one in sorted(turned)}, now)
 
 
 def _collect(
@@ -419,7 +457,11 @@ def _twins(record: Record, conditions: Conditions, at: datetime) -> list[dict[st
     """The question whether this record is one with those that share a key, but for those that were told apart."""
     told = conditions.told_apart.get(str(record.id), set())
     others = {(key, other) for key, other in conditions.shared.get(str(record.id), set()) if other not in told}
-    if not others or record.twin:
+    if others and record.twin:
+        # It was asked about before, or parted by a person: with whom it shares a key since is another question.
+        asked = conditions.asked_of(str(record.id))
+        others = {(key, other) for key, other in others if other not in asked}
+    if not others:
         return []
     return [
         {
@@ -457,24 +499,51 @@ def customers_of(records: Sequence[Record], active: Mapping[str, Sequence[Link]]
 
 
 def _refresh_keys(
-    hub: Hub, conn: Connection, active: Mapping[str, Sequence[Link]], ended: Collection[str]
+    hub: Hub,
+    conn: Connection,
+    records: Sequence[Record],
+    bearing: Mapping[str, Sequence[Link]],
+    ended: Collection[str],
 ) -> dict[str, set[Key]]:
-    """Match keys follow what the links show: new ones are added, ones that nobody shows any more go.
+    """Match keys follow what the links show and the record says: new ones are added, ones of nobody any more go.
 
-    A record that ended holds none: who turns up with one of its keys is somebody new.
+    A record that ended holds none: who turns up with one of its keys is somebody new, unless they were there before it
+    ended; therefore they stay under a kind of their own.
     """
-    stored = links.keys_of(conn, active)
+    stored = links.keys_of(conn, bearing)
     keys_of = key_reader(hub, Entity.CUSTOMER)
     now: dict[str, set[Key]] = {}
-    for record_id, found in active.items():
-        shown = found if record_id not in ended else ()
-        now[record_id] = {key for link in shown for key in keys_of(link) if key[0] in MATCHED}
+    lasts = endings.ENDED | {None}
+    said = {str(one.id): _said(hub, one) for one in records if (one.tombstone or {}).get("cause") in lasts}
+    for record_id, found in bearing.items():
+        shown = {key for link in found for key in keys_of(link) if key[0] in MATCHED} | said.get(record_id, set())
+        now[record_id] = {(births.WAS + kind, value) for kind, value in shown} if record_id in ended else shown
     links.save_keys(conn, [(k, v, r) for r, keys in now.items() for k, v in keys - stored.get(r, set())])
     dropped = [(k, v, r) for r, keys in stored.items() for k, v in keys - now.get(r, set())]
     links.drop_keys(conn, dropped)
     freed = links.records_by_key(conn, [(kind, value) for kind, value, _ in dropped])
-    links.mark_dirty(conn, {str(r) for records in freed.values() for r in records} - set(active))
+    links.mark_dirty(conn, {str(r) for records in freed.values() for r in records} - set(bearing))
+    if freed:
+        # Whose what ended unplaced was may be clear now.
+        placing.look_again(conn, Entity.CUSTOMER)
     return now
+
+
+def _said(hub: Hub, record: Record) -> set[Key]:
+    """The keys that a record itself says, before every system shows them: they are owed there."""
+    own = {name: record.fields.get(name) for name in ("email", "email_2", "phone", "customer_no")}
+    return set(match_keys(System.ERP, record.entity, own, hub.lexicon(System.ERP, record.entity)))
+
+
+def _keep_said(hub: Hub, conn: Connection, records: Sequence[Record], keys: Mapping[str, set[Key]]) -> None:
+    """Keys that a record says since this judgement: whoever turns up with one before it is written finds it."""
+    fresh = [
+        (kind, value, str(record.id))
+        for record in records
+        if not record.tombstone
+        for kind, value in sorted(_said(hub, record) - keys.get(str(record.id), set()))
+    ]
+    links.save_keys(conn, fresh)
 
 
 def _store(
@@ -490,6 +559,7 @@ def _store(
     links.save_records(conn, records, dirty=batch.still_dirty)
     links.save_judged(conn, [link for found in active.values() for link in found])
     links.save_gone(conn, batch.ends)
+    links.ask_again(conn, [link.id for link in batch.unread])
     _plan_by_lane(hub, conn, {str(record.id) for record in records}, batch)
     journal.open_review(conn, batch.reviews)
     journal.park(conn, batch.parked)

@@ -31,6 +31,7 @@ from sync_platform.core.records import (
 from sync_platform.errors import BadInput, NotFound, Rejected
 from sync_platform.ledger import asks, journal, links, outbox
 from sync_platform.settings import Settings
+from sync_platform.sync.endings import ENDED
 from sync_platform.sync.hub import Customers, Hub
 from sync_platform.sync.names import find
 from sync_platform.sync.offline import at_desk
@@ -87,7 +88,7 @@ def unlink_in(
     source = _record(conn, str(found.record_id))
     if not any(one.id != found.id for one in _active(conn, source)):
         raise Rejected(f"{what} is the only object of its record", remedy="There is nothing to part it from.")
-    _free(found)
+    _free(conn, found, source)
     own = Record(RecordId(hub.new_id()), found.entity, born_at=hub.now(), twin=True)
     move = Move(found, source, own, emptied=False, fresh=True, children=_children(conn, found, source, all_=False))
     told = _told(hub, conn, [move])
@@ -110,29 +111,46 @@ def resolve_identity(
 ) -> dict[str, Any]:
     """Answer whether records are one: `choose` names the record that keeps the links, `drop` says that they are two."""
     with at_desk(settings, alone=not dry_run) as hub, hub.ledger.begin() as conn:
-        row = asks.review(conn, number)
-        if row is None or row.state != "open":
-            raise NotFound(f"no open review {number}", remedy="`sync-platform reviews` lists what waits.")
-        others = sorted({claim["record"] for claim in row.claims or []})
-        if drop:
-            if not dry_run:
-                _told_two(hub, conn, row.record_id, others, number, who, why)
-            return {"review": number, "record": row.record_id, "told_apart": others, "dry_run": dry_run}
-        chosen = find(conn, choose or "", hub.region)
-        if chosen not in {*others, row.record_id}:
-            raise BadInput("that record is none of the candidates", remedy=f"Choose one of: {', '.join(others)}.")
-        other = row.record_id if chosen != row.record_id else others[0]
-        moves, kept = _merge_plan(conn, _record(conn, other), _record(conn, chosen))
-        told = {"review": number, **_told(hub, conn, moves), "kept_apart": kept, "dry_run": dry_run}
+        return resolve_identity_in(hub, conn, number, choose=choose, drop=drop, dry_run=dry_run, who=who, why=why)
+
+
+def resolve_identity_in(
+    hub: Hub,
+    conn: Connection,
+    number: int,
+    *,
+    choose: str | None,
+    drop: bool,
+    dry_run: bool = False,
+    who: str = "",
+    why: str | None = None,
+) -> dict[str, Any]:
+    """The same in the caller's transaction, by a hub that owns the lease. Raises NotFound, BadInput and Rejected."""
+    row = asks.review(conn, number)
+    if row is None or row.state != "open":
+        raise NotFound(f"no open review {number}", remedy="`sync-platform reviews` lists what waits.")
+    others = sorted({claim["record"] for claim in row.claims or []})
+    if drop:
         if not dry_run:
-            _apply(hub, conn, moves, "link", who, why, review=number)
-            if not kept:
-                _no_longer_asked(hub, conn, chosen, other, "resolved")
-        return told
+            _told_two(hub, conn, row.record_id, others, number, who, why)
+        return {"review": number, "record": row.record_id, "told_apart": others, "dry_run": dry_run}
+    chosen = find(conn, choose or "", hub.region)
+    if chosen not in {*others, row.record_id}:
+        raise BadInput("that record is none of the candidates", remedy=f"Choose one of: {', '.join(others)}.")
+    other = row.record_id if chosen != row.record_id else others[0]
+    moves, kept = _merge_plan(conn, _record(conn, other), _record(conn, chosen))
+    told = {"review": number, **_told(hub, conn, moves), "kept_apart": kept, "dry_run": dry_run}
+    if not dry_run:
+        _apply(hub, conn, moves, "link", who, why, review=number)
+        if not kept:
+            _no_longer_asked(hub, conn, chosen, other, "resolved")
+    return told
 
 
 def _merge_plan(conn: Connection, source: Record, target: Record) -> tuple[list[Move], list[dict[str, str]]]:
     """The links that can move, and those that cannot: where both records have an object, only their system merges."""
+    _lives_or_may(target)
+    _nothing_under_way(conn, source, target)
     taken = {one.system: one for one in _active(conn, target)}
     own = _active(conn, source)
     moving = [one for one in own if one.system not in taken]
@@ -147,7 +165,7 @@ def _merge_plan(conn: Connection, source: Record, target: Record) -> tuple[list[
     ]
     moves = []
     for number, one in enumerate(moving, 1):
-        _free(one)
+        _free(conn, one, source)
         emptied = not kept and number == len(moving)
         moves.append(Move(one, source, target, emptied, children=_children(conn, one, source, all_=emptied)))
     return moves, kept
@@ -176,17 +194,51 @@ def _active(conn: Connection, record: Record) -> list[Link]:
     return [one for one in links.links_of(conn, [str(record.id)])[str(record.id)] if one.state is LinkState.ACTIVE]
 
 
-def _free(one: Link) -> None:
+def _free(conn: Connection, one: Link, of: Record) -> None:
+    """Raises Rejected while something about an object of this record is not known or not judged."""
     if one.unsettled:
         raise Rejected(
             f"what became of a write to {one.system}:{one.external_id} is not known yet",
             remedy="Try again when the next cycle has looked it up.",
         )
+    if one.again:
+        # It may be gone by now: whom its end would concern is not changed before that is known.
+        raise Rejected(
+            f"{one.system}:{one.external_id} is to be read again",
+            remedy="Try again when the next cycle has read it.",
+        )
+    edited = any(cell.changed for name, cell in one.cells.items() if name not in of.reviews)
+    if edited and conn.execute(select(links.RECORD.c.dirty).where(links.RECORD.c.id == str(of.id))).scalar_one():
+        # It is met anew as what it shows then: an edit that nobody judged would be no edit any more.
+        raise Rejected(
+            f"an edit of {one.system}:{one.external_id} was read and is not judged yet",
+            remedy="Try again after the next cycle.",
+        )
+
+
+def _nothing_under_way(conn: Connection, *records: Record) -> None:
+    """What a create without an answer made belongs to its record, which must have room for it when it shows up."""
+    unsettled = outbox.unsettled_of(conn, [str(one.id) for one in records])
+    for record in records:
+        made = unsettled.get(str(record.id), set()) - {one.system for one in _active(conn, record)}
+        if made:
+            raise Rejected(
+                f"what became of an object that was to be made in {min(made)} is not known yet",
+                remedy="Try again when the next cycle has looked it up.",
+            )
+
+
+def _lives_or_may(target: Record) -> None:
+    """A record that ended by a delete, or was emptied, can take objects again; who was forgotten or merged cannot."""
+    cause = (target.tombstone or {}).get("cause", LINKED)
+    if cause not in {LINKED, *ENDED}:
+        raise Rejected(f"that record is no more ({cause})", remedy="`sync-platform why RECORD` says what became of it.")
 
 
 def _move_to(conn: Connection, found: Link, target: Record) -> Move:
     if target.entity is not found.entity:
         raise BadInput(f"that record is a {target.entity}", remedy="Name a record of the same kind.")
+    _lives_or_may(target)
     if found.record_id == target.id:
         raise Rejected("it belongs to that record already", remedy="Nothing is left to do.")
     beside = next((one for one in _active(conn, target) if one.system == found.system), None)
@@ -195,8 +247,9 @@ def _move_to(conn: Connection, found: Link, target: Record) -> Move:
             f"that record has {beside.system}:{beside.external_id} already",
             remedy=f"Unlink that one first, or merge the two in {beside.system} itself.",
         )
-    _free(found)
     source = _record(conn, str(found.record_id))
+    _free(conn, found, source)
+    _nothing_under_way(conn, source, target)
     emptied = all(one.id == found.id for one in _active(conn, source))
     return Move(found, source, target, emptied, children=_children(conn, found, source, all_=emptied))
 
@@ -281,6 +334,38 @@ def _met_anew(one: Link, record_id: RecordId) -> Link:
     return one
 
 
+def _merged_into(conn: Connection, source: Record, one: Link) -> list[Link]:
+    """What was merged into an object there leads to it wherever it belongs: these links go with it."""
+    own = [link for link in links.links_of(conn, [str(source.id)])[str(source.id)] if link.state is LinkState.BARRED]
+    ids, found = {one.external_id}, 0
+    while found < len(ids):
+        found = len(ids)
+        ids |= {link.external_id for link in own if link.system == one.system and link.into in ids}
+    return [link for link in own if link.system == one.system and link.external_id in ids]
+
+
+def _left_behind(conn: Connection, source: Record, target: Record, one: Link) -> list[Link]:
+    """What ended as part of a record goes with its last object: nobody is made anew there. Nothing follows
+    from these ends for who was not part of the record when they were told.
+    """
+    own = [link for link in links.links_of(conn, [str(source.id)])[str(source.id)] if link.id != one.id]
+    return [
+        replace(link, record_id=target.id, gone={**link.gone, "judged": link.gone.get("judged") or "keep"})
+        if link.gone
+        else replace(link, record_id=target.id)
+        for link in own
+        if link.state is not LinkState.ACTIVE
+    ]
+
+
+def _back_again(conn: Connection, source: Record, target: Record) -> list[Link]:
+    """What ended of a record that was emptied, and takes an object back now, where that went with the last one."""
+    numbers = (target.tombstone or {}).get("ended", ())
+    own = links.links_of(conn, [str(source.id)])[str(source.id)] if numbers else []
+    ended = [one for one in own if one.id in numbers and one.state is not LinkState.ACTIVE]
+    return [replace(one, record_id=target.id) for one in ended]
+
+
 def _apply(
     hub: Hub, conn: Connection, moves: Sequence[Move], verb: str, who: str, why: str | None, review: int | None = None
 ) -> None:
@@ -294,12 +379,19 @@ def _apply(
         else:
             asks.take_back(conn, str(source.id), str(target.id))
         _drop_planned(conn, source, one.system)
-        links.save_links(conn, [_met_anew(one, target.id)])
-        if (target.tombstone or {}).get("cause") == LINKED:
-            target.tombstone = None
+        links.save_links(conn, _back_again(conn, source, target))
+        merged_into = [replace(link, record_id=target.id) for link in _merged_into(conn, source, one)]
+        if move.emptied:
+            merged_into = _left_behind(conn, source, target, one)
+        links.save_links(conn, [_met_anew(one, target.id), *merged_into])
+        # Those of other records, which were merged into it, are followed anew.
+        links.follow_again(conn, one)
+        # Whoever belongs to a record that ended is not ended by that: it lives on with them.
+        target.tombstone = None
         target.wanted = target.wanted or source.wanted
         if move.emptied:
             source.tombstone = {"cause": LINKED, "into": str(target.id), "at": now.isoformat()}
+            source.tombstone["ended"] = [link.id for link in merged_into]
         decisions += _noted(conn, move, verb, len(decisions))
         subject = f"{one.entity}:{one.system}:{one.external_id} from {source.id} to {target.id}"
         asks.add_act(conn, verb, subject if review is None else f"{subject} review:{review}", who=who, why=why, at=now)

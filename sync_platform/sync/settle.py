@@ -7,9 +7,9 @@ update by a fenced read, field by field.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -29,26 +29,23 @@ from sync_platform.core.records import (
     Row,
     System,
     Verb,
-    payload_hash,
 )
 from sync_platform.errors import SyncError
 from sync_platform.ledger import journal, links, outbox
 from sync_platform.ledger.database import number
 from sync_platform.ledger.outbox import Intent
-from sync_platform.sync import endless, order, pull
+from sync_platform.sync import endless, order, pull, refusals, unanswered, vanished
 from sync_platform.sync.endings import WHOLE
 from sync_platform.sync.hub import Hub, Step
 from sync_platform.sync.order import MARKERS
 from sync_platform.sync.reconcile import judge_now
 
 TRIES_MAX = 8
-# Where the marker is not unique: a second create would be taken [Gorgias: external_id, doc].
-TAKES_DOUBLES = {System.GORGIAS}
 ENDS = (Verb.DELETE, Verb.ERASE)
 
 
 @dataclass(slots=True)
-class _Settled:
+class Settled:
     """What a batch of receipts writes."""
 
     links: list[Link] = field(default_factory=list)
@@ -69,7 +66,7 @@ def settle(
     """Answers become facts, in one transaction; refused values are parked; what moved is read again."""
     if not receipts:
         return
-    out = _Settled()
+    out = Settled()
     with hub.ledger.begin() as conn:
         fence = number(conn)
         intents = [by_token[receipt.token] for receipt in receipts]
@@ -97,7 +94,7 @@ def _settle_one(
     receipt: Receipt,
     link: Link | None,
     fence: int,
-    out: _Settled,
+    out: Settled,
     step: Step,
 ) -> None:
     now = hub.now()
@@ -136,13 +133,14 @@ def _settle_one(
             out.states.append((intent.id, IntentState.PLANNED, now + wait, None))
             step.count("retried")
         case Outcome.MOVED:
+            endless.outrun(hub, intent)
             out.states.append((intent.id, IntentState.DROPPED, None, now))
             out.dirty.add(str(intent.record_id))
             if intent.verb is not Verb.CREATE and link is not None:
                 out.refetch.append(link.external_id)
             step.count("moved")
         case _:
-            _reject(hub, intent, receipt, link, out, step)
+            refusals.parked(hub, conn, intent, receipt, link, out, step)
 
 
 def _land_in_part(
@@ -152,7 +150,7 @@ def _land_in_part(
     receipt: Receipt,
     link: Link | None,
     fence: int,
-    out: _Settled,
+    out: Settled,
     step: Step,
 ) -> None:
     """A change of several calls of which one was refused: the refused fields are parked, the others are there."""
@@ -160,7 +158,7 @@ def _land_in_part(
     refused = {name for name in intent.values if set(maps[name].attributes) & set(receipt.fields)}
     for name in sorted(refused):
         code = receipt.code or "REJECTED"
-        out.parked.append(_mark(hub, intent, name, intent.values[name], code, receipt.words))
+        out.parked.append(refusals.mark(hub, intent, name, intent.values[name], code, receipt.words))
     step.count("parked", len(refused))
     rest = replace(intent, values={name: value for name, value in intent.values.items() if name not in refused})
     _acknowledge(hub, conn, rest, receipt.row, receipt.external_id, link, fence, out, step)
@@ -174,7 +172,7 @@ def _acknowledge(
     external_id: str | None,
     link: Link | None,
     fence: int,
-    out: _Settled,
+    out: Settled,
     step: Step,
 ) -> None:
     """The written fields are agreed at what was read back; everything else in the answer is an ordinary observation."""
@@ -227,7 +225,7 @@ def _acknowledge(
     )
 
 
-def _deleted(hub: Hub, intent: Intent, link: Link, fence: int, out: _Settled) -> None:
+def _deleted(hub: Hub, intent: Intent, link: Link, fence: int, out: Settled) -> None:
     """What we deleted is gone, and its id stays known; nothing follows from an end that is our own."""
     now = hub.now()
     link.state, link.fence, link.read_at = LinkState.GONE, fence, now
@@ -258,7 +256,7 @@ def _acknowledge_field(
     sent: Json,
     shown: dict[str, Json],
     maps: dict[str, FieldMap],
-    out: _Settled,
+    out: Settled,
 ) -> None:
     cell = link.cell(name)
     read = shown.get(name, sent)
@@ -267,7 +265,7 @@ def _acknowledge_field(
         # The system answered «done» and still shows what it had, which is not our value as it spells it: not an
         # agreement, and not somebody's edit.
         cell.shadow = cell.base = read
-        out.parked.append(_mark(hub, intent, name, sent, "NOT_TAKEN", "accepted but not taken"))
+        out.parked.append(refusals.mark(hub, intent, name, sent, "NOT_TAKEN", "accepted but not taken"))
         return
     cell.shadow = cell.base = cell.held = read
     cell.image = sent
@@ -326,53 +324,6 @@ def _observed(hub: Hub, row: Row, fields: dict[str, Json]) -> dict[str, Any]:
     }
 
 
-def _mark(hub: Hub, intent: Intent, name: str, value: Json, code: str, words: str) -> dict[str, Any]:
-    return {
-        "system": str(intent.system),
-        "entity": str(intent.entity),
-        "record_id": str(intent.record_id),
-        "link_id": intent.link_id,
-        "external_id": None,
-        "field": name,
-        "hash": payload_hash(value),
-        "code": code,
-        "words": words,
-        "remedy": _REMEDIES.get(code, "Correct the value in the system that it comes from, or retry."),
-        "intent_id": intent.id,
-        "at": hub.now(),
-    }
-
-
-_REMEDIES = {
-    "NOT_TAKEN": "The system keeps another value: look for a rule or a validation there.",
-    "NOT_ANSWERED": "The system named this row neither as done nor as failed: retry.",
-    "INVALID_OPTION": "Add the option to the property there, or change the vocabulary of the policy.",
-    "MISSING_SCOPES": "Grant the right that `sync-platform doctor` names.",
-}
-
-
-def _reject(hub: Hub, intent: Intent, receipt: Receipt, link: Link | None, out: _Settled, step: Step) -> None:
-    """Only what was refused is parked: the other fields go without it in the next plan."""
-    out.states.append((intent.id, IntentState.REJECTED, None, hub.now()))
-    out.dirty.add(str(intent.record_id))
-    if receipt.existing is not None and intent.verb is Verb.CREATE:
-        out.existing.append(receipt.existing)
-        step.count("found_by_key")
-        return
-    if receipt.code == "NOT_FOUND" and link is not None:
-        link.again = True
-        out.links.append(link)
-        return
-    maps = hub.maps(intent.entity)[intent.system]
-    refused = {n for n in intent.values if set(maps[n].attributes) & set(receipt.fields)}
-    code = receipt.code or "REJECTED"
-    for name in sorted(refused):
-        out.parked.append(_mark(hub, intent, name, intent.values[name], code, receipt.words))
-    if not refused:
-        out.parked.append(_mark(hub, intent, "*", intent.values, code, receipt.words))
-    step.count("parked", max(1, len(refused)))
-
-
 # --- unknown outcomes -------------------------------------------------------------------------------------------
 
 
@@ -397,12 +348,12 @@ def settle_creates(hub: Hub, system: System, entity: Entity, intents: Sequence[I
     """By marker, never through a search index; re-planned only when proven absent."""
     keys = [("marker", str(intent.marker)) for intent in intents]
     found = dict(hub.connectors[system].lookup(entity, keys, lane=Lane.REPAIR))
-    out = _Settled()
+    out = Settled()
     with hub.ledger.begin() as conn:
         fence = number(conn)
         for index, intent in enumerate(intents):
             row = found.get(index)
-            until = _may_appear(hub, intent)
+            until = unanswered.may_appear(hub, intent)
             if row is not None:
                 _acknowledge_found(hub, conn, intent, row, fence, out, step)
             elif until is not None:
@@ -421,7 +372,7 @@ def settle_shown(hub: Hub, conn: Connection, system: System, entity: Entity, row
     is somebody's edit, and a later row is judged against it. Gives their external ids.
     """
     by_marker = {str(row.attributes[MARKERS[system]]): row for row in rows}
-    out = _Settled()
+    out = Settled()
     fence = number(conn)
     step = Step("shown")
     for intent in outbox.unsettled_creates(conn, system, entity, sorted(by_marker)):
@@ -436,7 +387,7 @@ def settle_shown(hub: Hub, conn: Connection, system: System, entity: Entity, row
     return {link.external_id for link in out.links}
 
 
-def _keep_found(conn: Connection, entity: Entity, out: _Settled) -> None:
+def _keep_found(conn: Connection, entity: Entity, out: Settled) -> None:
     """Write what creates turned out to have made."""
     links.save_links(conn, out.links)
     outbox.set_states(conn, out.states)
@@ -447,19 +398,12 @@ def _keep_found(conn: Connection, entity: Entity, out: _Settled) -> None:
         links.mark_awaiting(conn, out.references)
 
 
-def _may_appear(hub: Hub, intent: Intent) -> datetime | None:
-    """When to look again for a create that is not there yet and could come to stand beside a second one."""
-    if intent.system not in TAKES_DOUBLES or intent.sent_at is None:
-        return None
-    ends = intent.sent_at + timedelta(seconds=hub.timing.absent_s)
-    return min(hub.settle_due(), ends) if hub.now() < ends else None
-
-
 def _acknowledge_found(
-    hub: Hub, conn: Connection, intent: Intent, row: Row, fence: int, out: _Settled, step: Step
+    hub: Hub, conn: Connection, intent: Intent, row: Row, fence: int, out: Settled, step: Step
 ) -> None:
     """A create may be several calls, and a crash can stop it between them: what is still blank there is owed as before.
-    Anything else that is not what we sent was edited there since."""
+    Anything else that is not what we sent was edited there since, or is what an earlier create sent that landed late.
+    """
     maps = hub.maps(intent.entity)[intent.system]
     shown = observe(row.system, row.entity, row.attributes)
     other = {
@@ -470,10 +414,12 @@ def _acknowledge_found(
     landed = {name: sent for name, sent in intent.values.items() if name not in other}
     _acknowledge(hub, conn, replace(intent, values=landed), row, row.external_id, None, fence, out, step)
     link = out.links[-1]
+    before = unanswered.sent_before(hub, conn, intent) if other else {}
     for name in other:
         cell = link.cell(name)
         cell.shadow = cell.base = shown[name]
-        if not blank(shown[name]):
+        late = any(_ours(hub, intent, maps[name], shown[name], sent) for sent in before.get(name, ()))
+        if not blank(shown[name]) and not late:
             cell.base = cell.held = cell.image = intent.values[name]
             cell.seen = intent.numbers.get(name, 0)
 
@@ -484,8 +430,11 @@ def _settle_updates(hub: Hub, system: System, entity: Entity, intents: Sequence[
         fence = number(conn)
         known = links.links_by_id(conn, [intent.link_id for intent in intents if intent.link_id is not None])
     ids = sorted({link.external_id for link in known.values()})
-    rows = {row.external_id: row for row in hub.connectors[system].fetch(entity, ids, lane=Lane.REPAIR)}
-    out = _Settled()
+    connector = hub.connectors[system]
+    # What is not found may have been merged away meanwhile: then it was not we who ended it.
+    shown = vanished.traced(hub, connector, entity, list(connector.fetch(entity, ids, lane=Lane.REPAIR)))
+    rows = {row.external_id: row for row in shown}
+    out = Settled()
     maps = hub.maps(entity)[system]
     with hub.ledger.begin() as conn:
         for intent in intents:
@@ -498,6 +447,8 @@ def _settle_updates(hub: Hub, system: System, entity: Entity, intents: Sequence[
             if link is None or row is None or row.evidence is not None:
                 out.states.append((intent.id, IntentState.DROPPED, None, hub.now()))
                 if link is not None:
+                    # It may have landed before the end: should the object be there after all, that is no edit.
+                    _may_land(hub, conn, intent, link)
                     link.again = True
                     out.links.append(link)
                 continue
@@ -509,7 +460,13 @@ def _settle_updates(hub: Hub, system: System, entity: Entity, intents: Sequence[
     step.count("settled", len(intents))
 
 
-def _settle_delete(hub: Hub, conn: Connection, intent: Intent, link: Link, row: Row, fence: int, out: _Settled) -> None:
+def _may_land(hub: Hub, conn: Connection, intent: Intent, link: Link, values: Mapping[str, Json] | None = None) -> None:
+    """What a write without an answer may still show there is ours."""
+    until = hub.now() + timedelta(seconds=hub.timing.late_s)
+    journal.add_late(conn, link.id, intent.id, dict(intent.values if values is None else values), until)
+
+
+def _settle_delete(hub: Hub, conn: Connection, intent: Intent, link: Link, row: Row, fence: int, out: Settled) -> None:
     """Gone: it landed. Still there: planned anew, and should it land late, that is not somebody's delete."""
     if row.evidence is not None and row.evidence.kind != "merged":
         _deleted(hub, intent, link, fence, out)
@@ -517,8 +474,26 @@ def _settle_delete(hub: Hub, conn: Connection, intent: Intent, link: Link, row: 
     link.again = True
     out.links.append(link)
     out.states.append((intent.id, IntentState.DROPPED, None, hub.now()))
-    until = hub.now() + timedelta(seconds=hub.timing.late_s)
-    journal.add_late(conn, link.id, intent.id, {WHOLE: None}, until)
+    _may_land(hub, conn, intent, link, {WHOLE: None})
+
+
+def _landed_elements(hub: Hub, intent: Intent, mapping: FieldMap, name: str, read: Json) -> Json | None:
+    """The set as our unanswered write left it, where one element shows that it landed; None where none does.
+
+    Elements are added by one call and taken away by a later one: one added element proves all of them, one that is
+    gone proves both calls. What then differs is somebody's later edit.
+    """
+    lexicon = hub.lexicon(intent.system, intent.entity)
+    try:
+        shown, sent, before = (
+            set(mapping.get(one, None, lexicon)) for one in (read, intent.values[name], intent.pre.get(name) or [])
+        )
+        took = bool((before - sent) - shown)
+        if not took and not (sent - before) & shown:
+            return None
+        return mapping.put(sorted(sent if took else before | sent), lexicon)
+    except (SyncError, Unmappable):
+        return None
 
 
 def _settle_update(
@@ -529,7 +504,7 @@ def _settle_update(
     row: Row,
     maps: dict[str, FieldMap],
     fence: int,
-    out: _Settled,
+    out: Settled,
 ) -> None:
     shown = {name: v for name, v in observe(row.system, row.entity, row.attributes).items() if name in maps}
     landed = {
@@ -539,6 +514,11 @@ def _settle_update(
         and (shown[name] == sent or _ours(hub, intent, maps[name], shown[name], sent))
         and shown[name] != intent.pre.get(name, UNSET)
     }
+    # Elements may be there by chance; a field of the same call that still shows what it had says that it did not land.
+    unmoved = not landed and any(
+        name in shown and shown[name] != sent and shown[name] == intent.pre.get(name, UNSET)
+        for name, sent in intent.values.items()
+    )
     for name, theirs in shown.items():
         cell = link.cell(name)
         if order.stays(maps[name], cell.shadow, theirs):
@@ -546,13 +526,18 @@ def _settle_update(
         cell.move(theirs, link.stamp, row.stamp)
         if name in landed:
             cell.base = theirs
-    if not landed:
-        until = hub.now() + timedelta(seconds=hub.timing.late_s)
-        journal.add_late(conn, link.id, intent.id, dict(intent.values), until)
+        elif name in intent.values and maps[name].kind == "set" and not unmoved:
+            known = _landed_elements(hub, intent, maps[name], name, theirs)
+            if known is not None:
+                cell.base = known
+                landed.add(name)
+    # Where a write is compared with the row's version, it can land no more once that version is past.
+    too_late = row.version is not None and link.version is not None and row.version != link.version
+    if not landed and not too_late:
+        _may_land(hub, conn, intent, link)
     link.stamp, link.version = row.stamp or link.stamp, row.version if row.version is not None else link.version
     link.carry = row.carry if row.carry is not None else link.carry
     link.fence, link.read_at = fence, hub.now()
     out.links.append(link)
     out.observations.append(_observed(hub, row, shown))
-    state = IntentState.ACKNOWLEDGED if landed else IntentState.DROPPED
-    out.states.append((intent.id, state, None, hub.now()))
+    out.states.append((intent.id, IntentState.ACKNOWLEDGED if landed else IntentState.DROPPED, None, hub.now()))

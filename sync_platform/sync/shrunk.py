@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy import update as sql_update
 
 from sync_platform.connectors.protocol import Feed
@@ -17,10 +17,18 @@ from sync_platform.core.records import System, payload_hash
 from sync_platform.errors import Rejected
 from sync_platform.ledger import holds, links
 from sync_platform.ledger.holds import APPROVED, CLAIMS, WHOLE, Item, Key
-from sync_platform.sync.hub import CURSOR, Hub
+from sync_platform.sync.cursors import CURSOR
+from sync_platform.sync.hub import Hub
 
 MISSING = "missing"
 LINK, ITEM = links.LINK, holds.ITEM
+# Built once: every full list asks.
+_LISTED = select(CURSOR.c.listed_at, CURSOR.c.rows).where(
+    CURSOR.c.system == bindparam("b_system"), CURSOR.c.feed == bindparam("b_feed")
+)
+_ALLOWED = select(ITEM.c.link_id).where(
+    ITEM.c.hold_id == bindparam("b_hold"), ITEM.c.verb == MISSING, ITEM.c.state == APPROVED
+)
 
 
 def check(hub: Hub, system: System, feed: Feed, rows: int, shown: Collection[str]) -> None:
@@ -31,7 +39,7 @@ def check(hub: Hub, system: System, feed: Feed, rows: int, shown: Collection[str
     """
     key = Key(CLAIMS, str(system), str(feed.entity), MISSING, WHOLE)
     with hub.ledger.begin() as conn:
-        row = conn.execute(select(CURSOR).where(CURSOR.c.system == system, CURSOR.c.feed == feed.name)).one()
+        row = conn.execute(_LISTED, {"b_system": system, "b_feed": feed.name}).one()
         active = links.count_active(conn, system, feed.entity)
         if row.listed_at is None or not row.rows or not active:
             return
@@ -45,6 +53,7 @@ def check(hub: Hub, system: System, feed: Feed, rows: int, shown: Collection[str
             return
         hold = _hold(hub, conn, key, lacks, active)
         conn.execute(sql_update(CURSOR).where(CURSOR.c.system == system, CURSOR.c.feed == feed.name).values(walk=None))
+    hub.stands = None
     raise Rejected(
         "a list that lacks most of what it held" if rows else "an empty list of what held rows before",
         system=str(system),
@@ -100,5 +109,4 @@ def _forget(hub: Hub, conn: Connection, key: Key, *, keep: str, close: bool = Tr
 
 def read_by_id(conn: Connection, hold: int) -> None:
     """A person allowed what is missing: each object is read by id, which tells what became of it."""
-    of = (ITEM.c.hold_id == hold, ITEM.c.verb == MISSING, ITEM.c.state == APPROVED)
-    links.ask_again(conn, conn.execute(select(ITEM.c.link_id).where(*of)).scalars())
+    links.ask_again(conn, [row.link_id for row in conn.execute(_ALLOWED, {"b_hold": hold})])

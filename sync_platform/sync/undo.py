@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select
 from sync_platform.connectors.protocol import Directory
 from sync_platform.core.policy import Policy
 from sync_platform.core.records import (
+    NUMBER_MAX,
     SYSTEMS,
     UNSET,
     Entity,
@@ -32,6 +33,8 @@ from sync_platform.ledger import acts, directory, holds, journal, links
 from sync_platform.ledger.database import Ledger, in_chunks
 from sync_platform.ledger.holds import INTENTS, Key
 from sync_platform.ledger.journal import DECISION
+from sync_platform.ledger.scrub import lost_words
+from sync_platform.ledger.spans import decided_in
 from sync_platform.ledger.tables import RunRow
 from sync_platform.settings import Settings
 from sync_platform.sync import plans, unmake
@@ -65,7 +68,7 @@ def undo(settings: Settings, what: str, policy: Policy, *, who: str, why: str | 
 
 
 def draft(hub: Hub, conn: Connection, what: str, *, who: str, why: str | None = None) -> dict[str, Any]:
-    """The plan itself, in the caller's transaction."""
+    """The plan itself, in the caller's transaction; the open one, where the same was asked before."""
     reason, rows, run = _decisions(hub, conn, what)
     born = {row.record_id for row in rows if row.field == WHOLE and row.rule == "birth"}
     of = rows[0].record_id if reason.startswith("record ") and rows else None
@@ -74,11 +77,14 @@ def draft(hub: Hub, conn: Connection, what: str, *, who: str, why: str | None = 
     items, skipped = _items(hub, conn, rows, gone)
     items, skipped = [*unmake.items_of(found), *items], [*found.stays, *skipped]
     acts.add(conn, SOURCE, reason, who=who, why=why, at=hub.now())
+    reason = f"undo of {reason}"
+    if (asked := plans.standing(conn, SOURCE, reason, hub.policy.hash, items)) is not None:
+        return asked
     return plans.open_plan(
         conn,
         source=SOURCE,
         items=items,
-        reason=f"undo of {reason}",
+        reason=reason,
         policy=hub.policy.hash,
         at=hub.now(),
         skipped=skipped,
@@ -90,12 +96,12 @@ def _decisions(hub: Hub, conn: Connection, what: str) -> tuple[str, Sequence[Any
     """What is meant, its decisions, oldest first, and the run whose creates are meant as well."""
     every = select(DECISION).order_by(DECISION.c.id)
     if what.isdecimal():
-        rows = conn.execute(every.where(DECISION.c.id == int(what))).all()
+        rows = conn.execute(every.where(DECISION.c.id == int(what))).all() if int(what) <= NUMBER_MAX else ()
         if not rows:
             raise NotFound("no decision has this number", remedy="`sync-platform why` names decisions.")
         return f"decision {what}", rows, None
     if conn.execute(select(RUN.c.id).where(RUN.c.id == what)).first() is not None:
-        return f"run {what}", conn.execute(every.where(DECISION.c.run == what)).all(), what
+        return f"run {what}", conn.execute(every.where(decided_in(conn, what))).all(), what
     record = find(conn, what, hub.region)
     last = select(func.max(DECISION.c.id)).where(DECISION.c.record_id == record)
     run = conn.execute(select(DECISION.c.run).where(DECISION.c.id == last.scalar_subquery())).scalar_one_or_none()
@@ -139,7 +145,7 @@ def _items_of(
             continue
         if same(first.replaced, scene.record.fields.get(name)):
             continue
-        reason = _moved(scene, name, last.id)
+        reason = _moved(scene, name, last.id) or _nothing_to_restore(scene, name, first.replaced)
         if reason is not None:
             skipped.append(Refusal(record, name, reason))
             continue
@@ -178,6 +184,15 @@ def _moved(scene: Scene, name: str, number: int) -> str | None:
             return f"edited in {link.system} since"
         if link.unsettled:
             return f"a write to {link.system} is under way"
+    return None
+
+
+def _nothing_to_restore(scene: Scene, name: str, value: Json) -> str | None:
+    if lost_words(value):
+        return "what it held before was erased"
+    # A ticket of nobody is none that any helpdesk keeps, and no erasure of its customer would find it.
+    if value is None and scene.kind(name) == "reference":
+        return f"it had no {name} before, and keeps the one it has"
     return None
 
 
@@ -270,7 +285,7 @@ def _restore(conn: Connection, scene: Scene, name: str, items: Sequence[Item]) -
     value = conn.execute(select(DECISION.c.replaced).where(DECISION.c.id == facts["restores"])).scalar_one_or_none()
     if name not in scene.policy.fields:
         return "no longer in the policy"
-    reason = _moved(scene, name, facts["decided"])
+    reason = _moved(scene, name, facts["decided"]) or _nothing_to_restore(scene, name, value)
     if reason is not None:
         return reason
     shown = {str(link.system): link for link in scene.links}

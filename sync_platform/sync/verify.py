@@ -11,7 +11,7 @@ import json
 import sqlite3
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -267,6 +267,7 @@ def _compare(hub: Hub, spool: _Spool, entity: Entity, differences: list[dict[str
             fresh = {str(record.id): _fresh(spool, entity, by_record[str(record.id)]) for record in records}
             lexicons = hub.lexicons(conn, entity, _customers(records, fresh) if entity is Entity.TICKET else None)
             parked = journal.parked_of(conn, [str(record.id) for record in records])
+            given_up = journal.given_up(conn, [str(record.id) for record in records])
         for record in records:
             _one(
                 hub,
@@ -278,7 +279,8 @@ def _compare(hub: Hub, spool: _Spool, entity: Entity, differences: list[dict[str
                 found,
                 differences,
                 show_values,
-                parked.get(str(record.id), {}),
+                set(parked.get(str(record.id), {})),
+                {(system, name) for one, system, name in given_up if one == str(record.id)},
             )
     for system in SYSTEMS:
         found.doubled[str(system)] = spool.doubled(system, entity)
@@ -330,7 +332,8 @@ def _one(
     found: _Found,
     differences: list[dict[str, Any]],
     show_values: bool,
-    parked: Mapping[tuple[System, str], str],
+    parked: Collection[tuple[System, str]],
+    given_up: Collection[tuple[System, str]],
 ) -> None:
     if not fresh or record.tombstone:
         return
@@ -351,9 +354,11 @@ def _one(
         if not _agree(record.fields.get(name), shown, sides, lexicons):
             found.fields_differ += 1
             fact: dict[str, Any] = {"record": str(record.id), "field": name}
+            apart = {str(one.system) for one in of_record if name in one.cells and one.cells[name].apart}
+            dropped = {str(s) for s, of in given_up if of in (name, "*")}
             reasons = {
-                "parked": sorted(str(s) for s, of in parked if of in (name, "*")),
-                "apart": sorted({str(one.system) for one in of_record if name in one.cells and one.cells[name].apart}),
+                "parked": sorted({str(s) for s, of in parked if of in (name, "*")} - dropped),
+                "apart": sorted(apart | dropped),
             }
             fact |= {reason: systems for reason, systems in reasons.items() if systems}
             if show_values:

@@ -18,6 +18,7 @@ from sync_platform.ledger import holds, links
 from sync_platform.ledger.holds import HOLD, WHOLE
 from sync_platform.ledger.holds import ITEM as HELD_ITEM
 from sync_platform.ledger.journal import DECISION
+from sync_platform.ledger.spans import decided_in
 from sync_platform.sync import acting, merge_plan, plans, policy_plan, undo
 from sync_platform.sync.cycle import utc
 from sync_platform.sync.hub import Hub
@@ -277,8 +278,8 @@ def undo_preview(hub: Hub, what: str) -> dict[str, Any]:
 
     Of a run that decided more than some thousand things only that is said: {large}.
     """
-    decided = select(DECISION.c.id).where(DECISION.c.run == what).limit(DECISIONS_PREVIEWED + 1)
     with hub.ledger.read() as conn:
+        decided = select(DECISION.c.id).where(decided_in(conn, what)).limit(DECISIONS_PREVIEWED + 1)
         if len(conn.execute(decided).all()) > DECISIONS_PREVIEWED:
             return {"large": DECISIONS_PREVIEWED}
     with hub.ledger.begin() as conn:

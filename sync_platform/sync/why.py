@@ -12,7 +12,7 @@ from typing import Any
 from sync_platform.core import normalize
 from sync_platform.core.plan import owed
 from sync_platform.core.policy_words import rules_in_words
-from sync_platform.core.records import SYSTEMS, UNSET, Json, Link, LinkState, System
+from sync_platform.core.records import SYSTEMS, UNSET, Json, Link, LinkState
 from sync_platform.core.scene import Scene, same
 from sync_platform.errors import BadInput, NotFound
 from sync_platform.ledger import erasure
@@ -54,6 +54,7 @@ RULES = {
     "delete": "deleted there",
     "restored": "it came back",
     "edit_wins": "an edit elsewhere kept it from being deleted",
+    "found_later": "it was there in another system before it was deleted, and is read only now",
     "link": "a person linked it",
     "unlink": "a person unlinked it",
     "forgotten": "somebody was forgotten",
@@ -180,17 +181,15 @@ def _mark(story: Story, link: Link, name: str) -> str | None:
 
 def _left(story: Story, link: Link, name: str) -> str | None:
     """What becomes of a value that another one is owed for, as the plan itself says."""
-    if _is_parked(story, link.system, name):
-        return "parked"
+    parked = [row for row in story.parked if row.system == link.system and row.field in (name, "*")]
+    if parked:
+        # What a person gave up waits for nobody.
+        return "parked" if any(row.dropped_at is None for row in parked) else "apart"
     if any(name in write.values for write in story.planned.writes if write.system == link.system):
         return "owed"
     if (link.system, name) in story.planned.gaps:
         return "gap"
     return "twin" if story.record.twin and owed(story.scene, link, name) else None
-
-
-def _is_parked(story: Story, system: System, name: str) -> bool:
-    return any(row.system == system and row.field in (name, "*") for row in story.parked)
 
 
 def _reads_as(scene: Scene, link: Link, name: str, shows: Json) -> Json:

@@ -119,6 +119,22 @@ def test_nothing_is_created_for_twins_and_deleted_records(mark):
     assert not bench.owes()
 
 
+def test_an_address_that_another_record_holds_too_is_neither_written_nor_written_over_while_that_is_asked():
+    of_people = {
+        system: {**shown, "title": dataclasses.replace(shown["title"], match="email")}
+        for system, shown in maps().items()
+    }
+    bench = Bench(maps=of_people).settled_on("title", "old@example.com").settled_on("note", "n")
+    bench.show_all("title", {E: "new@example.com"})
+    bench.show_all("note", {E: "m"})
+    bench.judge()
+    assert bench.owes() == {key: {"title": "new@example.com", "note": "m"} for key in (G, H)}
+    for held in ("New@example.com", "old@example.com"):
+        bench.facts["elsewhere"] = {held.lower()}
+        bench.judge()
+        assert bench.owes() == {key: {"note": "m"} for key in (G, H)}
+
+
 @pytest.mark.parametrize(
     ("create", "wanted", "systems"), [("never", True, {H}), ("when_ticket", False, {H}), ("when_ticket", True, {H, E})]
 )

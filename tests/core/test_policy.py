@@ -130,11 +130,12 @@ def test_a_first_link_can_be_an_order_or_a_person():
     assert asked.first_link == "review"
 
 
-def test_own_rules_newest_and_both_spellings_of_opt_out_are_accepted():
-    policy = parse(customer("marketing_opt_out: {rules: [opt-out, opt_out, newest, {own: mine}, review]}"))
+@pytest.mark.parametrize("spelling", ["opt-out", "opt_out"])
+def test_own_rules_newest_and_both_spellings_of_opt_out_are_accepted(spelling):
+    policy = parse(customer(f"marketing_opt_out: {{rules: [{spelling}, newest, {{own: mine}}, review]}}"))
 
     kinds = [rule.kind for rule in policy.entities[Entity.CUSTOMER].fields["marketing_opt_out"].rules]
-    assert kinds == ["opt_out", "opt_out", "newest", "own", "review"]
+    assert kinds == ["opt_out", "newest", "own", "review"]
 
 
 @pytest.mark.parametrize(
@@ -161,6 +162,11 @@ def test_own_rules_newest_and_both_spellings_of_opt_out_are_accepted():
         (customer("phone: {writers: [erp], empty: kep}"), 3, "customer.fields.phone.empty", "Did you mean `keep`?"),
         (customer("phone: {writers: [erp], at_birth: [erp]}"), 3, "at_birth", "is a writer already"),
         (customer("phone: {writers: [erp]}\nphone: {writers: [erp]}"), 4, "customer.fields.phone", "stands twice"),
+        (customer("phone: {writers: [ERP]}"), 3, "customer.fields.phone.writers", "Did you mean `erp`?"),
+        (customer("phone: {rules: [review, {rank: [erp]}]}"), 3, "customer.fields.phone.rules", "Put `review` last."),
+        (customer("phone: {rules: [{rank: [erp, hubspot, gorgias]}, newest]}"), 3, "phone.rules", "Put `rank` last."),
+        (customer("phone: {rules: [newest, newest, review]}"), 3, "phone.rules", "`newest` stands twice"),
+        (customer("phone: {rules: [{own: [long, short]}]}"), 3, "phone.rules.own", "more than one rule"),
         (customer("phone: [erp]"), 3, "customer.fields.phone", "must be a mapping"),
         (BARE.replace("}}", "}}", 1) + "tikcet: {}\n", 3, "tikcet", "Did you mean `ticket`?"),
         (BARE + "tolerance_s: soon\n", 3, "tolerance_s", "must be a number"),
@@ -192,7 +198,10 @@ def test_a_mistake_is_named_with_line_key_and_remedy(text, line, key, words):
         ("    priority:\n      low:", "    priorty:\n      low:", "Did you mean `priority`?"),
         ("tags: {writers: [gorgias, hubspot, erp], rules: [union]}", "tags: {rules: [review]}", "cannot decide a set"),
         ("{max: [low, normal, high, critical]}", "{max: [low, urgent]}", "`urgent` is not a choice"),
-        ("brake: {absolute: 500, share: 0.1}", "brake: {absolute: 0, share: 10}", "from 0 to 1"),
+        ("brake: {absolute: 500, share: 0.1}", "brake: {absolute: 0, share: 10}", "`10` is not a number from 0 to 1"),
+        ("brake: {absolute: 500, share: 0.1}", "brake: {absolute: 1.5}", "`1.5` is not a whole number"),
+        ("brake: {absolute: 500, share: 0.1}", "brake: {window_s: 1}", "from 60 to 2592000"),
+        ("{max: [low, normal, high, critical]}", "{max: [low, critical]}", "has no place for normal, high"),
     ],
 )
 def test_a_mistake_in_systems_tables_or_brake_is_named(old, new, words):
@@ -201,10 +210,17 @@ def test_a_mistake_in_systems_tables_or_brake_is_named(old, new, words):
     assert words in complaint(TEXT.replace(old, new))
 
 
+def test_one_mistake_is_one_problem():
+    said = complaint(customer("phone: {writers: [Gorgias, epr], rules: [{owner: [gorgias]}, {rank: [gorgias, erp]}]}"))
+
+    assert said.splitlines()[0] == "my.yaml: 2 problems"
+    assert "may not write" not in said
+
+
 def test_all_problems_are_reported_at_once_in_the_order_of_the_file():
     said = complaint(customer("phne: {}\nemail: {writers: [nobody]}\nnote: {empty: maybe, writers: [erp]}"))
 
-    assert said.splitlines()[0] == "my.yaml: 4 problems"
+    assert said.splitlines()[0] == "my.yaml: 3 problems"
     lines = [int(line.split(":")[1]) for line in said.splitlines()[1:]]
     assert lines == sorted(lines)
     assert {3, 4, 5} == set(lines)
@@ -244,6 +260,12 @@ def test_the_policy_is_told_back_in_words():
     assert "one is created there when a ticket needs it" in words
     assert "which can send a survey" in words
     assert DEFAULT.hash in words
+
+
+def test_a_small_share_is_told_as_it_is():
+    said = explain(parse(TEXT.replace("share: 0.1}", "share: 0.004}")))
+
+    assert "more than 500 rows and 0.4% of all rows" in said
 
 
 def test_words_are_found_for_every_kind_of_rule():

@@ -258,3 +258,56 @@ def test_a_pacing_store_that_was_deleted_or_is_of_another_version_is_made_anew(t
         file.unlink()
     with Ledger.open(url, migrate=False) as ledger, ledger.pacing_read() as conn:
         assert conn.exec_driver_sql("SELECT key FROM budget").all() == []
+
+
+def test_who_lost_the_lease_at_the_end_of_a_transaction_writes_nothing(ledger):
+    asked = []
+
+    def owner():
+        asked.append(1)
+        if len(asked) == 2:
+            raise Unavailable("somebody else took over")
+
+    ledger.check_owner = owner
+    with pytest.raises(Unavailable), ledger.begin() as conn:
+        set_meta(conn, "a", "b")
+    ledger.check_owner = lambda: None
+    with ledger.read() as conn:
+        assert get_meta(conn, "a") is None
+    assert len(asked) == 2
+
+
+def test_who_lost_the_lease_before_a_transaction_leaves_the_connection_free(ledger):
+    def owner():
+        raise Unavailable("somebody else took over")
+
+    ledger.check_owner = owner
+    for _ in range(30):
+        # More often than a pool has connections.
+        with pytest.raises(Unavailable), ledger.begin():
+            raise AssertionError("nobody gets here")
+    ledger.check_owner = lambda: None
+    with ledger.begin() as conn:
+        set_meta(conn, "a", "b")
+    with ledger.read() as conn:
+        assert get_meta(conn, "a") == "b"
+
+
+def test_a_commit_that_is_refused_rolls_back_and_the_ledger_goes_on(ledger):
+    with ledger.begin() as conn:
+        conn.execute(text("CREATE TABLE one (id INTEGER PRIMARY KEY)"))
+        conn.execute(text("CREATE TABLE two (one INTEGER REFERENCES one (id) DEFERRABLE INITIALLY DEFERRED)"))
+    if not ledger.postgres:
+        with ledger.read() as conn:
+            # It holds for a connection; a pool gives the same one again.
+            conn.connection.dbapi_connection.execute("COMMIT")
+            conn.connection.dbapi_connection.execute("PRAGMA foreign_keys = ON")
+            conn.connection.dbapi_connection.execute("BEGIN")
+    with pytest.raises(SyncError), ledger.begin() as conn:
+        conn.execute(text("INSERT INTO two VALUES (1)"))
+    with ledger.begin() as conn:
+        assert conn.execute(text("SELECT count(*) FROM two")).scalar_one() == 0
+        conn.execute(text("INSERT INTO one VALUES (1)"))
+        conn.execute(text("INSERT INTO two VALUES (1)"))
+    with ledger.read() as conn:
+        assert conn.execute(text("SELECT count(*) FROM two")).scalar_one() == 1

@@ -387,3 +387,260 @@ def test_a_ticket_that_was_deleted_while_its_create_elsewhere_was_under_way_stan
         ["quiet"],
     ]
     assert play(script).violations == []
+
+
+def test_who_was_restored_outlives_an_end_elsewhere_that_was_shown_later():
+    script = [
+        ["means", "delete", "unlink", "ignore", "never"],
+        ["person", 2, ["hubspot", "gorgias"], ["gorgias"]],
+        ["ticket", "hubspot", 239, 1037],
+        ["cycle"],
+        ["delete", "hubspot", "ticket", 901],
+        ["delete", "erp", "ticket", 1],
+        ["sweep", "erp", "ticket"],
+        ["restore", "erp", "ticket", 1],
+        ["cycle"],
+        ["quiet"],
+    ]
+    assert play(script, seed=11178).violations == []
+
+
+def test_who_was_deleted_where_an_edit_is_held_is_made_anew_for_that_edit():
+    script = [
+        ["operators", 1, 900],
+        ["means", "delete", "delete", "unlink", "later_edit"],
+        ["person", 2, ["hubspot", "erp"], ["hubspot"]],
+        ["person", 3, ["erp"], []],
+        ["quiet"],
+        ["burst", "hubspot", "customer", 2, 275, 2],
+        ["same", "hubspot", 326],
+        ["edit", "hubspot", "customer", 0, 50, 695],
+        ["quiet"],
+        ["delete", "erp", "customer", 0],
+        ["clear"],
+    ]
+    assert play(script, seed=21040).violations == []
+
+
+def test_what_was_deleted_and_restored_while_a_write_was_unsettled_never_ended_for_us():
+    script = [
+        ["means", "unlink", "unlink", "delete", "never"],
+        ["person", 1, ["hubspot"], ["hubspot"]],
+        ["person", 2, ["erp"], []],
+        ["quiet"],
+        ["wait", 1],
+        ["person", 113, ["gorgias", "erp"], []],
+        ["pull", "gorgias", "customer"],
+        ["reconcile", "customer"],
+        ["fault", "die_after_call", 0],
+        ["push", "erp", "customer"],
+        ["delete", "gorgias", "customer", 1],
+        ["delete", "erp", "customer", 2],
+        ["sweep", "erp", "customer"],
+        ["restore", "erp", "customer", 2],
+        ["quiet"],
+    ]
+    assert play(script, seed=29200).violations == []
+
+
+def test_who_was_met_anew_after_a_delete_elsewhere_may_have_been_edited_and_stays():
+    script = [
+        ["operators", 2, 900],
+        ["means", "delete", "archive", "delete", "later_edit"],
+        ["person", 1, ["gorgias", "hubspot", "erp"], []],
+        ["person", 2, ["erp", "gorgias"], ["erp"]],
+        ["quiet"],
+        ["part", 9],
+        ["delete", "gorgias", "customer", 2],
+        ["quiet"],
+    ]
+    assert play(script, seed=30206).violations == []
+
+
+def test_whom_only_a_dying_process_saw_before_the_end_is_nobody_who_was_deleted():
+    script = [
+        ["person", 1, ["erp", "gorgias", "hubspot"], ["gorgias"]],
+        ["quiet"],
+        ["fault", "die_before_call", 0],
+        ["person", 153, ["gorgias", "erp"], []],
+        ["fault", "die_after_call", 0],
+        ["pull", "erp", "customer"],
+        ["delete", "erp", "customer", 3],
+        ["cycle"],
+    ]
+    assert play(script, seed=24539).violations == []
+
+
+def test_a_delete_that_lands_late_in_a_listing_of_its_own_is_part_of_the_quiet():
+    script = [
+        ["means", "delete", "archive", "delete", "never"],
+        ["person", 2, ["hubspot", "gorgias"], []],
+        ["person", 3, ["hubspot", "gorgias"], []],
+        ["quiet"],
+        ["fault", "lost_late", 0],
+        ["delete", "gorgias", "customer", 1],
+        ["sweep", "gorgias", "customer"],
+        ["wait", 31],
+        ["cycle"],
+        ["quarrel", "hubspot", "gorgias", "customer", 1, 567],
+        ["quiet"],
+    ]
+    assert play(script, seed=28814).violations == []
+
+
+def test_a_ticket_is_nobodys_whose_customer_was_deleted_there_before_anybody_read_them():
+    script = [
+        ["person", 1, ["erp", "hubspot"], ["hubspot"]],
+        ["person", 2, ["erp", "hubspot"], ["hubspot"]],
+        ["delete", "hubspot", "customer", 335],
+        ["quiet"],
+    ]
+    assert play(script, seed=20646).violations == []
+
+
+def test_what_a_row_from_before_an_end_shows_tells_whose_end_it_was():
+    script = [
+        ["person", 1, ["hubspot", "gorgias", "erp"], []],
+        ["person", 2, ["gorgias", "erp", "hubspot"], ["erp"]],
+        ["delete", "erp", "customer", 770],
+        ["pull", "erp", "customer"],
+        ["view", "erp", 2, 3, 1, 621],
+        ["cycle"],
+    ]
+    assert play(script, seed=31088).violations == []
+
+
+def test_who_is_deleted_where_an_edit_is_refused_was_never_shown_that_edit():
+    script = [
+        ["means", "delete", "delete", "delete", "later_edit"],
+        EVERYWHERE,
+        ["quiet"],
+        ["edit", "hubspot", "customer", 1, 34, 338],
+        ["person", 189, ["erp", "hubspot"], []],
+        ["quiet"],
+        ["delete", "erp", "customer", 56],
+        ["quiet"],
+    ]
+    assert play(script, seed=24801).violations == []
+
+
+def test_an_end_is_judged_when_a_create_under_way_elsewhere_is_settled_and_was_read_since():
+    script = [
+        ["means", "ignore", "delete", "delete", "never"],
+        ["person", 1, ["erp", "hubspot"], ["erp"]],
+        ["quiet"],
+        ["ticket", "hubspot", 2, 1011],
+        ["pull", "hubspot", "ticket"],
+        ["fault", "lost_landed", 0],
+        ["push", "gorgias", "ticket"],
+        ["wait", 70],
+        ["delete", "hubspot", "ticket", 1],
+        ["sweep", "hubspot", "ticket"],
+        ["push", "erp", "ticket"],
+        ["push", "gorgias", "ticket"],
+        ["quiet"],
+    ]
+    assert play(script, seed=20308).violations == []
+
+
+def test_what_was_met_first_may_have_been_typed_before_an_end_that_is_told_later():
+    script = [
+        ["means", "delete", "delete", "delete", "later_edit"],
+        ["person", 1, ["hubspot"], []],
+        ["person", 2, ["erp", "gorgias", "hubspot"], ["gorgias"]],
+        ["forget", 148],
+        ["return", 712, "erp"],
+        ["view", "erp", 2, 1, 2, 218],
+        ["cycle"],
+        ["person", 180, ["erp", "hubspot"], []],
+        ["delete", "erp", "customer", 2],
+        ["edit", "erp", "ticket", 1, 37, 767],
+        ["edit", "hubspot", "customer", 3, 1, 779],
+        ["fault", "lost_never", 0],
+        ["cycle"],
+        ["wait", 70],
+        ["cycle"],
+    ]
+    assert play(script, seed=3433).violations == []
+
+
+def test_a_delete_waits_until_a_system_in_which_its_object_had_ended_before_was_read_too():
+    script = [
+        ["means", "delete", "archive", "delete", "never"],
+        ["person", 1, ["hubspot", "erp", "gorgias"], []],
+        ["person", 2, ["erp", "gorgias", "hubspot"], ["gorgias"]],
+        ["person", 3, ["hubspot", "erp", "gorgias"], []],
+        ["quiet"],
+        ["delete", "hubspot", "customer", 501],
+        ["delete", "hubspot", "customer", 1],
+        ["sweep", "hubspot", "customer"],
+        ["wait", 31],
+        ["cycle"],
+        ["restore", "hubspot", "customer", 1],
+        ["delete", "gorgias", "customer", 2],
+        ["sweep", "gorgias", "customer"],
+        ["wait", 1],
+        ["pull", "erp", "customer"],
+        ["push", "erp", "customer"],
+    ]
+    assert play(script, seed=62303).violations == []
+
+
+def test_who_ended_unplaced_while_two_had_the_address_is_not_made_anew_once_one_of_them_ends():
+    script = [
+        ["person", 1, ["erp", "hubspot", "gorgias"], ["gorgias"]],
+        ["person", 2, ["hubspot", "erp", "gorgias"], ["erp"]],
+        ["pull", "hubspot", "customer"],
+        ["delete", "erp", "customer", 842],
+        ["pull", "erp", "customer"],
+        ["view", "erp", 1, 9, 1, 472],
+        ["merge", "gorgias", 0, 1, 1],
+        ["pull", "gorgias", "customer"],
+        ["reconcile", "customer"],
+        ["person", 144, ["gorgias", "hubspot"], []],
+        ["delete", "gorgias", "customer", 2],
+        ["wait", 1],
+        ["pull", "hubspot", "customer"],
+        ["reconcile", "customer"],
+        ["push", "erp", "customer"],
+    ]
+    assert play(script, seed=100127).violations == []
+
+
+def test_a_ticket_that_came_back_unseen_is_not_held_to_an_end_elsewhere():
+    script = [
+        ["means", "delete", "ignore", "unlink", "never"],
+        ["person", 1, ["erp", "hubspot"], ["hubspot"]],
+        ["person", 2, ["erp", "gorgias"], ["gorgias"]],
+        ["person", 3, ["erp"], []],
+        ["quiet"],
+        ["delete", "hubspot", "ticket", 2],
+        ["sweep", "hubspot", "ticket"],
+        ["restore", "hubspot", "ticket", 2],
+        ["delete", "gorgias", "ticket", 1],
+        ["sweep", "gorgias", "ticket"],
+        ["pull", "hubspot", "ticket"],
+        ["push", "erp", "ticket"],
+        ["pull", "erp", "ticket"],
+        ["push", "hubspot", "ticket"],
+        ["delete", "erp", "ticket", 345],
+        ["delete", "hubspot", "ticket", 296],
+        ["restore", "hubspot", "ticket", 3],
+        ["quiet"],
+    ]
+    assert play(script, seed=60959).violations == []
+
+
+def test_of_a_ticket_of_who_came_again_nothing_is_known_and_that_is_right():
+    script = [
+        ["person", 2, ["gorgias", "erp"], ["erp"]],
+        ["person", 3, ["gorgias"], ["gorgias"]],
+        ["forget", 225],
+        ["return", 927, "erp"],
+        ["ticket", "erp", 1, 1044],
+        ["pull", "erp", "ticket"],
+        ["delete", "erp", "ticket", 1],
+        ["pull", "erp", "ticket"],
+        ["quiet"],
+    ]
+    assert play(script, seed=101537).violations == []

@@ -185,6 +185,20 @@ STORIES = {
         ["quarrel", "erp", "hubspot", "customer", 0, 201], ["cycle"], ["resolve", 0, 0],
         ["edit", "erp", "customer", 0, 2, 333], ["cycle"], ["quiet"],
     ],
+    "merges_not_followed": [
+        ["person", 1, ["gorgias"], []], ["person", 2, ["gorgias"], []], ["pull", "gorgias", "customer"], ["wait", 5],
+        ["reconcile", "customer"], ["merge", "gorgias", 0, 1, 0], ["quiet"],
+    ],
+    "undo_over_a_newer_edit": [
+        ["operators", 5, 900], *(["person", number, EVERYBODY, []] for number in (1, 2, 3)), ["quiet"],
+        ["edit", "erp", "customer", 1, 2, 202], ["quiet"], ["undo", "decision", 0],
+        ["edit", "hubspot", "customer", 1, 2, 303], ["cycle"], ["approve", 0], ["cycle"], ["quiet"],
+    ],
+    "writes_cost_no_budget": [
+        ["limits", 10, 40], *(["person", number, EVERYBODY, []] for number in (1, 2, 3, 4)), ["quiet"],
+        ["burst", "erp", "customer", 2, 202, 4], ["burst", "erp", "customer", 3, 202, 4], ["cycle"], ["cycle"],
+        ["quiet"],
+    ],
 }  # fmt: skip
 
 
@@ -270,3 +284,113 @@ def test_a_value_that_goes_to_and_fro_waits_for_a_person_also_where_nobody_is_at
         ["quiet"],
     ]
     assert play(script, seed=43).violations == []
+
+
+def test_what_a_lost_create_made_and_a_list_showed_in_part_is_no_edit_when_it_is_read_as_its_system_spells_it():
+    script = [
+        ["person", 1, ["hubspot", "erp"], []],
+        ["quiet"],
+        ["ticket", "erp", 463, 1037],
+        ["fault", "lost_late", 0],
+        ["cycle"],
+        ["edit", "erp", "customer", 1, 57, 433],
+        ["quiet"],
+    ]
+    assert play(script, seed=951).violations == []
+
+
+def test_a_write_that_is_compared_with_a_version_that_is_past_lands_no_more_so_who_types_its_value_edits():
+    script = [
+        ["person", 1, ["hubspot"], ["hubspot"]],
+        ["cycle"],
+        ["edit", "gorgias", "ticket", 0, 41, 205],
+        ["pull", "gorgias", "ticket"],
+        ["fault", "lost_late", 0],
+        ["push", "erp", "ticket"],
+        ["edit", "erp", "ticket", 0, 57, 212],
+        ["ticket", "hubspot", 859, 1048],
+        ["ticket", "gorgias", 200, 1078],
+        ["quiet"],
+        ["edit", "erp", "ticket", 3, 17, 865],
+        ["quiet"],
+    ]
+    assert play(script, seed=2000).violations == []
+
+
+def test_who_is_parted_with_an_edit_that_nobody_read_is_met_anew_and_the_edit_is_told():
+    script = [
+        ["operators", 1, 900],
+        ["person", 1, ["erp", "hubspot"], []],
+        ["quiet"],
+        ["edit", "hubspot", "customer", 0, 11, 177],
+        ["part", 6],
+        ["quiet"],
+    ]
+    found = play(script, seed=1814)
+    assert found.violations == []
+    assert found.evaluated["I3"]
+
+
+def test_what_was_held_while_somebody_typed_elsewhere_is_a_claim_that_they_had_not_been_shown():
+    script = [
+        ["operators", 1, 900],
+        ["person", 1, ["gorgias", "hubspot"], []],
+        ["cycle"],
+        ["edit", "erp", "customer", 0, 25, 152],
+        ["quiet"],
+        ["edit", "hubspot", "customer", 1, 57, 478],
+        ["pull", "hubspot", "customer"],
+        ["edit", "erp", "customer", 1, 41, 485],
+        ["push", "erp", "customer"],
+        ["push", "hubspot", "customer"],
+        ["quiet"],
+        ["approve", 1],
+        ["edit", "gorgias", "customer", 2, 57, 926],
+        ["quiet"],
+    ]
+    assert play(script, seed=850).violations == []
+
+
+def test_a_hold_that_opens_late_in_a_judgement_holds_what_was_planned_before():
+    script = [
+        ["operators", 1, 60],
+        ["person", 1, ["erp"], ["erp"]],
+        ["person", 2, ["erp", "hubspot"], ["hubspot"]],
+        ["person", 3, ["gorgias", "hubspot", "erp"], []],
+        ["quiet"],
+        ["edit", "gorgias", "ticket", 2, 0, 184],
+        ["cycle"],
+        ["delete", "gorgias", "ticket", 166],
+        ["edit", "gorgias", "ticket", 0, 43, 742],
+        ["edit", "erp", "ticket", 3, 8, 771],
+        ["edit", "gorgias", "ticket", 0, 48, 779],
+        ["pull", "gorgias", "ticket"],
+        ["fault", "lost_batch", 0],
+        ["push", "hubspot", "ticket"],
+        ["limits", 5, 20.0],
+        ["edit", "gorgias", "ticket", 2, 28, 845],
+        ["approve", 837],
+        ["quiet"],
+    ]
+    assert play(script, seed=4252).violations == []
+
+
+@pytest.mark.parametrize(
+    ("seed", "script"),
+    [
+        # At a birth nobody claims anything: the rows that were there then are what tells where a value came from.
+        (33, [
+            ["person", 3, ["hubspot", "gorgias"], ["gorgias"]], ["quiet"], ["edit", "hubspot", "customer", 3, 26, 179],
+            ["sweep", "hubspot", "customer"], ["push", "erp", "customer"], ["prune", 0],
+        ]),
+        # What somebody typed was first seen in the answer to a write of ours.
+        (69, [
+            ["person", 1, ["gorgias"], []], ["quiet"], ["edit", "hubspot", "customer", 0, 9, 104], ["cycle"],
+            ["prune", 20],
+        ]),
+    ],
+)  # fmt: skip
+def test_where_a_value_came_from_is_told_after_a_prune_as_before(seed, script):
+    found = play(script, seed=seed)
+    assert found.violations == []
+    assert found.events["prune"] == 1

@@ -13,7 +13,8 @@ from sync_platform.sync import relink
 from sync_platform.sync.why import why
 from tests.sync.desk import opened
 
-COMPANY = "company: {writers: [hubspot, erp, gorgias], rules: [{owner: [hubspot], unless_blank: true}"
+WRITERS = "company: {writers: [hubspot, erp, gorgias], rules: "
+COMPANY = WRITERS + "[{owner: [hubspot], unless_blank: true}, newest, {rank: [hubspot, erp, gorgias]}]"
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def world(tmp_path_factory):
     text = files("sync_platform").joinpath("policy.yaml").read_text(encoding="utf-8")
     assert COMPANY in text
     path = root / "policy.yaml"
-    path.write_text(text.replace(COMPANY, COMPANY.replace("{owner: [hubspot], unless_blank: true}", "review")))
+    path.write_text(text.replace(COMPANY, WRITERS + "[review]"))
     with opened(root / "world", env={"SYNC_POLICY": str(path)}) as desk:
         yield desk
 
@@ -218,6 +219,10 @@ def test_a_mark_that_is_given_up_waits_for_nobody_until_the_value_moves(world, p
     assert world.later()["entities"]["customer"]["parked"] == len(at.parked(world.settings)["parked"])
     assert marks_of(world, record) == []
     assert world.row("gorgias", "customer", ids["gorgias"])["note"] != "Given up"
+    told = why(world.settings, record, "note")["systems"]["gorgias"]
+    assert told["mark"] == "apart"
+    (found,) = [one for one in world.verify()["differences"] if one["record"] == record]
+    assert (found["field"], found.get("apart"), found.get("parked")) == ("note", ["gorgias"], None)
     world.edit("erp", "customers", ids["erp"], note="Moves on")
     world.later()
     assert world.row("gorgias", "customer", ids["gorgias"])["note"] == "Moves on"
@@ -277,3 +282,30 @@ def test_two_records_that_are_two_are_asked_about_once(world):
     pair = {record_of(world, "erp", erp), record_of(world, "hubspot", hubspot)}
     asked = [one for one in at.reviews(world.settings)["reviews"] if one["record"] in pair]
     assert asked == []
+
+
+def test_an_answer_with_somebody_elses_address_is_written_nowhere_before_they_are_told_apart(tmp_path):
+    text = files("sync_platform").joinpath("policy.yaml").read_text(encoding="utf-8")
+    head, tail = text.split("    email: {", 1)
+    said, rest = tail.split("\n", 1)
+    said = said[: said.index("rules: ")] + "rules: [review], empty: keep}"
+    path = tmp_path / "policy.yaml"
+    path.write_text(f"{head}    email: {{{said}\n{rest}", encoding="utf-8")
+    with opened(tmp_path / "world", env={"SYNC_POLICY": str(path)}, customers=12, tickets=12) as desk:
+        record, ids = next(iter(desk.trios("customer").items()))
+        (theirs,) = next(
+            row for row in desk.ledger("SELECT value FROM match_key WHERE kind = 'email' AND record_id != :r", r=record)
+        )
+        desk.edit("hubspot", "contacts", ids["hubspot"], email="one@example.org")
+        desk.edit("erp", "customers", ids["erp"], email="two@example.org")
+        desk.later(1000)
+        at.resolve(desk.settings, review_of(desk, record)["id"], value=theirs)
+        desk.later()
+        assert "twin" in {one["kind"] for one in at.reviews(desk.settings)["reviews"] if one["record"] == record}
+        payloads = desk.ledger("SELECT payload FROM intent WHERE record_id = :r", r=record)
+        assert payloads, "the record was written when it was born"
+        assert theirs not in str(payloads)
+        (asked,) = (one for one in at.reviews(desk.settings)["reviews"] if one["kind"] == "twin")
+        relink.resolve_identity(desk.settings, asked["id"], choose=None, drop=True)
+        desk.settled()
+        assert desk.row("erp", "customer", ids["erp"])["email"] == theirs, "two people may have one address"

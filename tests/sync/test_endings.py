@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sync_platform.connectors.protocol import Outcome, Receipt
+from sync_platform.core.policy import Policy, Rule
 from sync_platform.core.records import Evidence, Verb
 from tests.sync.memory_desk import CUSTOMER, E, G, H, MemoryDesk, policy_with
 
@@ -29,6 +32,13 @@ def test_by_default_a_delete_in_one_system_means_nothing_for_the_others_and_noth
     assert desk.live(H)[ids[H]]["sync_note"] == "called twice"
     assert ("gorgias", ids[G], "gone") in desk.links()
     desk.assert_quiet()
+
+
+def a_person_decides_about_companies(policy: Policy) -> Policy:
+    rules = policy.entities[CUSTOMER]
+    company = replace(rules.fields["company"], rules=(Rule("review"),))
+    asks = replace(rules, fields={**rules.fields, "company": company})
+    return replace(policy, entities={**policy.entities, CUSTOMER: asks})
 
 
 @pytest.mark.parametrize("order", [(G, H, E), (E, H, G), (H, G, E)])
@@ -179,11 +189,43 @@ def test_a_restore_brings_the_record_back_and_nothing_that_was_deleted_elsewhere
     desk.assert_quiet()
 
 
+def test_an_end_elsewhere_that_is_told_after_a_return_may_have_been_before_it_and_ends_nothing(tmp_path):
+    desk, ids = loaded(tmp_path, hubspot={"delete": "delete"})
+    desk.systems[E].remove(CUSTOMER, ids[E])
+    desk.cycles(2)
+    desk.systems[H].remove(CUSTOMER, ids[H])
+    desk.systems[E].restore(CUSTOMER, ids[E])
+    desk.order = (E,)
+    desk.cycle()
+    desk.order = (G, H, E)
+    desk.cycles(4)
+    assert len(desk.records()) == 1
+    assert desk.live(H) == {}
+    assert ids[G] in desk.live(G)
+    assert ids[E] in desk.live(E)
+    desk.assert_quiet()
+
+
+def test_an_end_after_a_return_that_the_others_outlived_means_what_the_policy_says(tmp_path):
+    desk, ids = loaded(tmp_path, hubspot={"delete": "delete"})
+    desk.systems[E].remove(CUSTOMER, ids[E])
+    desk.cycles(2)
+    desk.systems[E].restore(CUSTOMER, ids[E])
+    desk.cycles(3)
+    assert desk.sql("SELECT count(*) FROM link WHERE gone IS NOT NULL") == [(0,)]
+    desk.systems[H].remove(CUSTOMER, ids[H])
+    desk.cycles(3)
+    assert desk.live(G) == desk.live(E) == {}
+    desk.assert_quiet()
+
+
 def test_somebody_new_with_the_address_of_one_who_was_deleted_is_a_new_record(tmp_path):
     desk, ids = loaded(tmp_path, gorgias={"delete": "delete"})
     (old,) = desk.records()
     desk.systems[G].remove(CUSTOMER, ids[G])
     desk.cycles(3)
+    # Whoever was there before the end would be the same one.
+    desk.systems[E].now_at = desk.now_at
     desk.person("Ada Stone", ADA[1], E)
     desk.cycles(4)
     (new,) = desk.records()
@@ -219,3 +261,17 @@ def test_a_delete_whose_answer_is_lost_is_looked_up_before_anything_else(tmp_pat
     assert states == ([("acknowledged",)] if landed else [("dropped",), ("acknowledged",)])
     assert world.things[CUSTOMER, ids[H]].evidence == Evidence("deleted")
     desk.assert_quiet()
+
+
+def test_an_edit_that_waits_for_a_person_wins_over_the_delete_of_what_was_not_shown_it(tmp_path):
+    desk, ids = loaded(tmp_path, gorgias={"delete": "delete"})
+    desk.policy = a_person_decides_about_companies(desk.policy)
+    desk.systems[H].edit(CUSTOMER, ids[H], {"company": "Copper Lamp"})
+    desk.systems[E].edit(CUSTOMER, ids[E], {"company": "Copper Lamps"})
+    desk.cycles(2)
+    assert desk.sql("SELECT field, state FROM review") == [("company", "open")]
+    desk.systems[G].remove(CUSTOMER, ids[G])
+    desk.cycles(4)
+    assert ids[H] in desk.live(H)
+    assert ids[E] in desk.live(E)
+    assert desk.sql("SELECT field, state FROM review") == [("company", "open")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sync_platform.sync import relink
 from tests.sync.desk import Desk, written
 
 DELETES = """
@@ -54,6 +55,25 @@ def test_a_contact_that_comes_back_from_the_bin_is_kept_equal_again(shared_desk,
     shared_desk.edit("hubspot", "contacts", ids["hubspot"], restore=True)
     full(shared_desk)
     assert states(shared_desk, record)["hubspot"] == "active"
+
+
+def test_what_was_deleted_of_somebody_goes_with_them_to_another_record_and_back(shared_desk, people):
+    record, ids = people.pop()
+    parts = [f"customer:{system}:{ids[system]}" for system in ("erp", "gorgias")]
+    own = relink.unlink(shared_desk.settings, parts[0])["moves"][0]["to"]
+    remove(shared_desk, "hubspot", "contacts", ids["hubspot"])
+    full(shared_desk)
+    there = len(shared_desk.entity("hubspot", "customer"))
+    assert relink.link(shared_desk.settings, parts[1], own)["moves"][0]["emptied"]
+    full(shared_desk)
+    assert states(shared_desk, own) == {"gorgias": "active", "erp": "active", "hubspot": "gone"}
+    assert len(shared_desk.entity("hubspot", "customer")) == there
+    relink.link(shared_desk.settings, parts[1], record)
+    assert states(shared_desk, own) == {"erp": "active"}
+    relink.link(shared_desk.settings, parts[0], record)
+    full(shared_desk)
+    assert states(shared_desk, record) == {"gorgias": "active", "erp": "active", "hubspot": "gone"}
+    assert len(shared_desk.entity("hubspot", "customer")) == there
 
 
 @pytest.mark.parametrize("system", ["gorgias", "hubspot"])

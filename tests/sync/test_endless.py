@@ -25,6 +25,14 @@ def a_judgement_that_never_comes(right):
     return judge
 
 
+def a_system_that_is_never_heard(right):
+    def take(hub, conn, system, *rest):
+        if system is not E:
+            right(hub, conn, system, *rest)
+
+    return take
+
+
 def cycle(desk: MemoryDesk) -> list[dict]:
     """One cycle; gives its trouble."""
     desk.now_at += desk.now_at.resolution * 60_000_000
@@ -76,3 +84,19 @@ def test_a_write_that_waits_for_a_judgement_that_never_comes_is_left_and_goes_ou
     assert cycle(desk) == []
     assert desk.live(H)[ada[H]]["sync_note"] == "waits in HubSpot"
     assert desk.live(E)[ada[E]]["company"] == "never judged"
+
+
+def test_a_write_that_an_edit_which_nobody_takes_is_always_before_is_left_and_goes_out_once_it_was_taken(tmp_path):
+    desk, ada, ben = loaded(tmp_path)
+    desk.systems[H].edit(CUSTOMER, ada[H], {"company": "waits in the ERP"})
+    desk.systems[H].edit(CUSTOMER, ben[H], {"company": "waits for nothing"})
+    desk.systems[E].edit(CUSTOMER, ada[E], {"note": "not heard"})
+    with Plant("", (), ((pull, "_take", a_system_that_is_never_heard),)).grown():
+        trouble = cycle(desk)
+    assert [(one["system"], one["code"], one["count"]) for one in trouble] == [("erp", "NEVER_SENT", 1)]
+    assert desk.live(E)[ben[E]]["company"] == "waits for nothing"
+    assert desk.live(E)[ada[E]]["company"] != "waits in the ERP"
+    assert cycle(desk) == []
+    assert desk.live(E)[ada[E]]["company"] == "waits in the ERP"
+    assert cycle(desk) == []
+    assert desk.live(H)[ada[H]]["sync_note"] == "not heard"

@@ -350,7 +350,7 @@ def test_a_part_of_an_address_in_what_a_ticket_of_another_is_found_by_goes_too(t
     assert named.endswith(" ada@exampl")
     assert forgotten(desk)["mentions_left"] == 0
     ((named,),) = desk.sql(found_by)
-    assert named == "[erased]"
+    assert not named
 
 
 class Away(MemorySystem):
@@ -517,3 +517,79 @@ def test_a_ticket_that_was_read_before_the_one_who_came_back_leaves_the_ledger_a
     assert [one["subject"] for one in desk.live(E, TICKET).values()] == ["Once more"]
     desk.cycles()
     assert desk.sql("SELECT 1 FROM link") == []
+
+
+def test_what_somebody_else_shares_with_the_forgotten_is_read_anew_and_never_written_as_blotted_out(tmp_path):
+    phone = "+12025550101"
+    desk = Remembering(tmp_path)
+    ada, bea = desk.person(*ADA), desk.person(*BEA)
+    desk.systems[H].edit(CUSTOMER, ada[H], {"phone": phone})
+    desk.systems[E].edit(CUSTOMER, bea[E], {"phone": "(202) 555-0101"})
+    desk.cycles()
+    desk.systems[H].edit(CUSTOMER, bea[H], {"phone": phone, "company": "Brook Ltd"})
+    desk.cycles()
+    assert forgotten(desk)["mentions_left"] == 0
+    assert phone not in json.dumps(desk.sql("SELECT fields FROM record"))
+    desk.systems[H].edit(CUSTOMER, bea[H], {"company": "Stone Ltd"})
+    desk.cycles()
+    assert desk.live(G)[bea[G]]["phones"] == [phone]
+    assert desk.live(H)[bea[H]]["phone"] == phone
+    assert [one["company"] for one in desk.live(E).values()] == ["Stone Ltd"]
+    assert desk.sql("SELECT 1 FROM record WHERE json_extract(fields, '$.phone') = :phone", phone=phone)
+    desk.assert_quiet()
+
+
+def test_a_planned_write_that_carries_what_was_erased_is_planned_anew(tmp_path):
+    phone = "+12025550101"
+    desk = Remembering(tmp_path)
+    ada, bea = desk.person(*ADA), desk.person(*BEA)
+    desk.cycles()
+    desk.systems[H].edit(CUSTOMER, ada[H], {"phone": phone})
+    desk.cycles()
+    desk.systems[G].__class__ = Away
+    desk.systems[E].edit(CUSTOMER, bea[E], {"phone": phone})
+    desk.cycle()
+    assert desk.sql("SELECT 1 FROM intent WHERE state = 'planned'")
+    desk.systems[G].__class__ = MemorySystem
+    assert forgotten(desk)["done"]
+    assert not desk.sql("SELECT 1 FROM intent WHERE state = 'planned'")
+    desk.cycles(6)
+    assert desk.live(G)[bea[G]]["phones"] == [phone]
+
+
+def test_a_ticket_that_was_read_goes_with_a_customer_whom_nobody_had_read(tmp_path):
+    desk = Remembering(tmp_path)
+    desk.person(*BEA)
+    desk.cycles()
+    ids = desk.person(*ADA, E)
+    desk.systems[E].put(TICKET, {"subject": "Where is my lamp", "customer_id": ids[E], "status": "new"})
+    ledger = Ledger.open(desk.url, migrate=False)
+    try:
+        hub = desk.hub(ledger)
+        pull.pull(hub, E, TICKET, None, full=True)
+        reconcile.reconcile(hub, TICKET)
+    finally:
+        ledger.close()
+    assert forgotten(desk)["done"]
+    assert desk.live(E, TICKET) == {}
+    assert not desk.sql("SELECT 1 FROM observation WHERE entity = 'ticket'")
+
+
+def test_what_an_erasure_would_be_about_counts_the_tickets_of_a_customer_without_a_record(tmp_path):
+    desk = Remembering(tmp_path)
+    ids = desk.person(*ADA, E)
+    desk.systems[E].put(TICKET, {"subject": "Where is my lamp", "customer_id": ids[E], "status": "new"})
+    ledger = Ledger.open(desk.url, migrate=False)
+    try:
+        hub = desk.hub(ledger)
+        pull.pull(hub, E, TICKET, None, full=True)
+        reconcile.reconcile(hub, TICKET)
+        pull.pull(hub, E, CUSTOMER, None, full=True)
+    finally:
+        ledger.close()
+    objects = forgotten(desk, sure=False)["objects"]
+    assert {(one["system"], one["entity"], one["count"]) for one in objects} == {
+        ("erp", "ticket", 1),
+        ("erp", "customer", 1),
+    }
+    assert forgotten(desk)["objects"] == objects

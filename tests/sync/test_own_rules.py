@@ -26,6 +26,24 @@ def mine(field, candidates):
 """
 
 
+SWALLOWED = """
+from datetime import datetime
+def mine(field, candidates):
+    try:
+        datetime.now()
+    except Exception:
+        pass
+"""
+MINDFUL = """
+last = ["", ""]
+def mine(field, candidates):
+    asked = repr(sorted(map(repr, candidates)))
+    if asked != last[1]:
+        last[:] = [last[1], asked]
+    return max(candidates, key=repr) if len(last[0]) % 2 else None
+"""
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """Installs a package with one module that declares the rule `mine`."""
@@ -74,6 +92,8 @@ def test_a_rule_that_nobody_brings_is_named():
     with pytest.raises(Misconfigured, match="mine") as caught:
         bound(parse(POLICY))
     assert "entry-points" in caught.value.remedy
+    problem = caught.value.problems[0]
+    assert (problem.line, problem.path) == (3, "customer.fields.note.rules.own")
 
 
 @pytest.mark.parametrize(
@@ -89,6 +109,23 @@ def test_a_rule_that_nobody_brings_is_named():
         ("import pathlib\ndef mine(f, c):\n    pathlib.Path('/etc/hostname').read_text()", "machine|file"),
         ("import socket\ndef mine(f, c):\n    socket.create_connection(('127.0.0.1', 9))", "machine"),
         ("import subprocess\ndef mine(f, c):\n    subprocess.run(['true'])", "machine"),
+        ("from datetime import date\ndef mine(f, c):\n    date.today()", "clock"),
+        ("def mine(f, c):\n    [one.since.now() for one in c if one.since]", "clock"),
+        ("import time\ndef mine(f, c):\n    time.strftime('%Y')", "clock"),
+        ("def mine(f, c):\n    [one.since.astimezone() for one in c if one.since]", "zone of the machine"),
+        ("import random\ndef mine(f, c):\n    random.Random().random()", "chance"),
+        ("import random\ndef mine(f, c):\n    random.SystemRandom().random()", "chance"),
+        ("import secrets\ndef mine(f, c):\n    secrets.randbits(8)", "chance"),
+        ("import os\ndef mine(f, c):\n    'HOME' in os.environ", "environment"),
+        ("import os\ndef mine(f, c):\n    list(os.environ.items())", "environment"),
+        ("import os\ndef mine(f, c):\n    os.path.exists('/etc/hostname')", "machine"),
+        ("import os\ndef mine(f, c):\n    os.getpid()", "machine"),
+        ("import platform\ndef mine(f, c):\n    platform.node()", "machine"),
+        ("def mine(f, c):\n    print(c)", "console"),
+        ("def mine(f, c):\n    import turtledemo", "import inside a function"),
+        (SWALLOWED, "clock"),
+        (MINDFUL, "asked before"),
+        ("def mine(f, c):\n    return max(c, key=id)", "two ways|order"),
         ("def mine(f, c):\n    return c[0]", "order"),
         ("seen = []\ndef mine(f, c):\n    seen.append(1)\n    return c[0] if len(seen) % 2 else None", "two ways"),
         ("def mine(f, c):\n    [one.value.sort() for one in c if isinstance(one.value, list)]", "arguments"),
@@ -103,6 +140,26 @@ def test_a_rule_that_reaches_out_or_breaks_a_law_is_refused_with_the_reason(pack
     package(source)
     with pytest.raises(Misconfigured, match=reason):
         bound(parse(POLICY))
+
+
+def test_a_rule_may_do_what_looks_at_nothing_but_its_candidates(package):
+    package("""
+import random
+import time
+from datetime import UTC, date, datetime
+
+def mine(field, candidates):
+    for one in candidates:
+        if one.since is not None:
+            assert isinstance(one.since, datetime) and isinstance(one.since, date)
+            one.since.astimezone(UTC).timestamp()
+            time.strftime("%Y", one.since.timetuple())
+    datetime.strptime("2026", "%Y")
+    random.Random(7).random()
+    return None
+""")
+    field = bound(parse(POLICY)).entities[Entity.CUSTOMER].fields["note"]
+    assert decide(field, claims("a", "b", None))[1] == "rank"
 
 
 def test_a_rule_that_raises_later_leaves_the_field_to_a_person(package):

@@ -118,5 +118,30 @@ def test_the_commands_answer_with_their_exit_codes(world, policy, monkeypatch, c
     assert "a person decides" in capsys.readouterr().out
 
 
+NOBODYS = str(10**23)
+WRONG = [
+    (["sync", "--only", "hubspt"], "names no system"),
+    (["plan", "--only", "ada@example.com"], "names no system"),
+    (["approve", NOBODYS], "no open plan or hold"),
+    (["drop", NOBODYS], "no open plan or hold"),
+    (["undo", NOBODYS], "no decision has this number"),
+    (["reviews", "show", NOBODYS], "Invalid value for 'ID'"),
+    (["parked", "drop", NOBODYS], "Invalid value for 'ID'"),
+    (["prune", "--keep-days", NOBODYS], "Invalid value for '--keep-days'"),
+]
+
+
+@pytest.mark.parametrize(("words_", "said"), WRONG, ids=[" ".join(words[:2]) for words, _said in WRONG])
+def test_a_word_or_number_that_nothing_bears_is_refused_before_anything_is_done(
+    world, monkeypatch, capsys, words_, said
+):
+    monkeypatch.setattr("sync_platform.settings.Settings.load", lambda: world.settings)
+    assert cli.run(words_) in (1, 2)
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert "ada@" not in shown.err
+    assert "unexpected" not in shown.err
+
+
 def test_the_policy_in_force_is_told_where_no_file_is_named(world):
     assert words(world.settings)["policy"] == check(world.settings)["policy"]

@@ -7,7 +7,10 @@ from importlib.resources import files
 
 import pytest
 
-from sync_platform.sync import plans
+from sync_platform.errors import Misconfigured, Rejected
+from sync_platform.ledger import holds
+from sync_platform.sync import acting, plans
+from sync_platform.sync.offline import at_desk
 from sync_platform.sync.policy_desk import plan
 from tests.sync.desk import settings_of, written
 
@@ -52,6 +55,12 @@ def in_force(desk, path):
     desk.settings = settings_of(desk.ready, desk.root, env)
 
 
+def said(hub, plan_id):
+    """The word of somebody who saw the plan on a page as it is now."""
+    with hub.ledger.read() as conn:
+        return acting.Word(acting.plan_seen(conn, plan_id), WHO, "")
+
+
 def test_a_changed_mapping_is_counted_without_a_call_and_written_as_approved(desk, other):
     ids = meant(desk)
     before = priorities(desk, ids)
@@ -79,11 +88,24 @@ def test_a_changed_mapping_is_counted_without_a_call_and_written_as_approved(des
     desk.assert_equal()
 
 
-def test_an_approval_before_the_policy_is_in_force_is_refused_and_told(desk, other):
-    ids = meant(desk)
-    before = priorities(desk, ids)
+def test_an_approval_before_the_policy_is_in_force_is_refused_and_the_plan_stays(desk, other):
     found = plan(desk.settings, other, who=WHO)
+    with pytest.raises(Misconfigured, match="not in force") as caught:
+        plans.approve(desk.settings, found["plan"], who=WHO)
+    assert "SYNC_POLICY" in caught.value.remedy
+    with at_desk(desk.settings) as hub, pytest.raises(Rejected, match="not in force"):
+        acting.answer_plan(hub, found["plan"], holds.APPROVED, said(hub, found["plan"]))
+    in_force(desk, other)
+    assert plans.approve(desk.settings, found["plan"], who=WHO)["state"] == "approved"
+
+
+def test_a_cycle_under_another_policy_than_the_approved_one_refuses_it_and_says_so(desk, other):
+    ids = meant(desk)
+    before, present = priorities(desk, ids), desk.settings
+    found = plan(desk.settings, other, who=WHO)
+    in_force(desk, other)
     plans.approve(desk.settings, found["plan"], who=WHO)
+    desk.settings = present
     assert written(desk.later(7200)) == 0
     assert priorities(desk, ids) == before
     refused = json.loads(desk.ledger("SELECT summary FROM plan WHERE id = :plan", plan=found["plan"])[0][0])["refused"]

@@ -6,6 +6,7 @@ import pytest
 
 from sync_platform.errors import NotFound
 from sync_platform.ledger.database import Ledger
+from sync_platform.ledger.scrub import scrub
 from sync_platform.sync import plans
 from sync_platform.sync.cycle import load_policy, open_cycle
 from sync_platform.sync.news import news
@@ -67,6 +68,53 @@ def test_a_decision_and_a_record_are_undone_by_their_names(desk):
         plans.approve(desk.settings, by_record["plan"], who=WHO)
     with pytest.raises(NotFound, match="no decision"):
         undone(desk, "999999")
+
+
+def test_the_same_undo_asked_twice_is_one_plan_until_it_is_answered_or_what_it_would_do_changes(desk):
+    record, ids = next(iter(desk.trios("customer").items()))
+    desk.edit("hubspot", "contacts", ids["hubspot"], company="Wrong")
+    run = desk.later(7200)["run"]
+    first = undone(desk, run)
+    assert first["items"]
+    assert undone(desk, run) == first
+    assert undone(desk, record)["plan"] != first["plan"], "asked for in other words"
+    plans.drop(desk.settings, first["plan"], who=WHO)
+    assert undone(desk, run)["plan"] != first["plan"], "a plan that was dropped is not given again"
+    assert desk.ledger("SELECT count(*) FROM plan WHERE source = 'undo' AND state = 'open'")[0][0] == 2
+
+
+def test_what_a_forget_took_out_of_the_earlier_value_is_not_brought_back_as_a_word_that_nobody_typed(desk):
+    record, ids = next(iter(desk.trios("customer").items()))
+    before = company(desk, "erp", ids)
+    desk.edit("hubspot", "contacts", ids["hubspot"], company="Another")
+    desk.later(7200)
+    ledger = Ledger.open(desk.settings.ledger_url, migrate=False)
+    try:
+        with ledger.begin() as conn:
+            assert scrub(conn, {before})["decision"]
+    finally:
+        ledger.close()
+    found = undone(desk, record)
+    assert [one["reason"] for one in found["skipped"] if one["field"] == "company"] == [
+        "what it held before was erased"
+    ]
+    assert not [item for item in found["items"] if "company" in item["fields"]]
+
+
+def test_an_undo_takes_no_ticket_away_from_its_customer(desk):
+    ticket = desk.edit("hubspot", "tickets", None, subject="Came alone", content="Hi")
+    desk.later()
+    desk.edit("hubspot", "tickets", ticket["id"], contact=next(iter(desk.trios("customer").values()))["hubspot"])
+    desk.settled()
+    asked = (
+        "SELECT max(d.id) FROM decision d JOIN link l ON l.record_id = d.record_id"
+        " WHERE l.system = 'hubspot' AND l.entity = 'ticket' AND l.external_id = :ticket AND d.field = 'customer'"
+    )
+    found = undone(desk, str(desk.ledger(asked, ticket=str(ticket["id"]))[0][0]))
+    assert [(one["field"], one["reason"]) for one in found["skipped"]] == [
+        ("customer", "it had no customer before, and keeps the one it has")
+    ]
+    assert found["items"] == []
 
 
 def test_a_pause_ends_a_slice_at_work_and_nothing_starts_until_it_is_lifted(desk):

@@ -22,7 +22,8 @@ from tests.sync.desk import Desk, opened
 
 VIEWER_TOKEN, OPERATOR_TOKEN = "a-token-that-reads", "a-token-that-acts"
 TOKENS = {"SYNC_WEB_TOKEN": VIEWER_TOKEN, "SYNC_WEB_OPERATOR_TOKEN": OPERATOR_TOKEN}
-COMPANY = "company: {writers: [hubspot, erp, gorgias], rules: [{owner: [hubspot], unless_blank: true}"
+WRITERS = "company: {writers: [hubspot, erp, gorgias], rules: "
+COMPANY = WRITERS + "[{owner: [hubspot], unless_blank: true}, newest, {rank: [hubspot, erp, gorgias]}]"
 BRAKE = "brake: {absolute: 500, share: 0.1}"
 HELD_MOST = 5
 
@@ -53,7 +54,7 @@ def policy_file(root: Path) -> Path:
     text = files("sync_platform").joinpath("policy.yaml").read_text(encoding="utf-8")
     assert COMPANY in text
     assert BRAKE in text
-    text = text.replace(COMPANY, COMPANY.replace("{owner: [hubspot], unless_blank: true}", "review"))
+    text = text.replace(COMPANY, WRITERS + "[review]")
     path = root / "policy.yaml"
     # Of customers alone, the first in the file: the limit says as well how many rows a list may lack.
     path.write_text(text.replace(BRAKE, f"brake: {{absolute: {HELD_MOST}, share: 0}}", 1), encoding="utf-8")
