@@ -16,6 +16,7 @@ from sync_platform.core import endings
 from sync_platform.core.records import UNSET, Decision, Entity, Json, Lane, Link, LinkState, Record, RecordId
 from sync_platform.errors import BadInput
 from sync_platform.ledger import journal, links, outbox
+from sync_platform.sync.conditions import key_reader
 from sync_platform.sync.endings import ENDED, FORGOTTEN
 from sync_platform.sync.evidence import UNREAD
 from sync_platform.sync.hub import Hub, Step
@@ -52,9 +53,13 @@ class _Merge:
             links.save_links(self.conn, [link])
             self._dirty(link.record_id)
             return True
-        owners = [str(one) for one in (link.record_id, target.record_id if target else None) if one]
+        bears = self._bears(link, target)
+        owners = [str(one) for one in (link.record_id, bears or (target.record_id if target else None)) if one]
         if outbox.unsettled_of(self.conn, owners):
             return False
+        if target is not None and bears is not None:
+            target.record_id = bears
+            links.save_links(self.conn, [target])
         link.again = False
         links.save_links(self.conn, [link])
         if link.record_id is None:
@@ -80,6 +85,19 @@ class _Merge:
             seen.add(into)
             into = found.into
         return None
+
+    def _bears(self, link: Link, target: Link | None) -> RecordId | None:
+        """Another record whose e-mail a survivor bears that is part of none yet: it is theirs, and the two are one."""
+        if link.record_id is None or target is None or target.record_id is not None or target.id == 0:
+            return None
+        emails = [key for key in key_reader(self.hub, self.entity)(target) if key[0] == "email"]
+        held = {one for of in links.records_by_key(self.conn, emails).values() for one in of} - {link.record_id}
+        if len(held) != 1:
+            return None
+        (other,) = held
+        if link.system in links.active_systems(self.conn, [str(other)]).get(str(other), set()):
+            return None
+        return None if links.records_by_id(self.conn, [str(other)])[str(other)].tombstone else other
 
     def _repoint(self, link: Link, target: Link | None) -> None:
         """The survivor takes the place of the old id; it is read by id before anything is said of its values."""

@@ -72,7 +72,7 @@ def draft(hub: Hub, conn: Connection, what: str, *, who: str, why: str | None = 
     reason, rows, run = _decisions(hub, conn, what)
     born = {row.record_id for row in rows if row.field == WHOLE and row.rule == "birth"}
     of = rows[0].record_id if reason.startswith("record ") and rows else None
-    found = unmake.made(conn, run=run, born=born, of=of)
+    found = unmake.made(hub, conn, run=run, born=born, of=of)
     gone = {link.id for of_record in found.may_go.values() for link in of_record}
     items, skipped = _items(hub, conn, rows, gone)
     items, skipped = [*unmake.items_of(found), *items], [*found.stays, *skipped]
@@ -237,7 +237,7 @@ def carry(hub: Hub, conn: Connection, plan: str, items: Sequence[Item]) -> list[
     for chunk in in_chunks(sorted(by_record), CHUNK):
         number = journal.next_decision(conn)
         scenes = scenes_of(hub, conn, chunk)
-        touched = unmake.edited(conn, chunk)
+        touched = unmake.edited(hub, conn, chunk)
         passes: list[holds.Item] = []
         for record_id in chunk:
             scene = scenes.get(record_id)

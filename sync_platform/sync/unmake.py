@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, or_, select
 
+from sync_platform.connectors.protocol import Outcome
 from sync_platform.core.endings import ARCHIVES
 from sync_platform.core.records import (
     Decision,
@@ -28,9 +29,10 @@ from sync_platform.core.scene import Scene
 from sync_platform.ledger import holds, links
 from sync_platform.ledger.database import in_chunks
 from sync_platform.ledger.holds import APPROVED, INTENTS, WHOLE, Key
-from sync_platform.ledger.journal import DECISION
+from sync_platform.ledger.journal import DECISION, RECEIPT
 from sync_platform.ledger.outbox import INTENT
 from sync_platform.sync.brake import Gate
+from sync_platform.sync.hub import Hub
 from sync_platform.sync.plans import Item, Refusal
 
 SOURCE = "undo"
@@ -38,6 +40,7 @@ CHUNK = 300
 NOTHING = payload_hash({})
 # Decisions about what an object shows that no person made there.
 _NO_EDIT = frozenset({"late", "unreadable", "coherent"})
+UNHEARD = "its create had no answer, and it showed what we had not written: somebody may have typed that"
 
 
 @dataclass(slots=True)
@@ -51,7 +54,7 @@ class Made:
 # --- drafting ---------------------------------------------------------------------------------------------------
 
 
-def made(conn: Connection, *, run: str | None, born: Collection[str], of: str | None = None) -> Made:
+def made(hub: Hub, conn: Connection, *, run: str | None, born: Collection[str], of: str | None = None) -> Made:
     """What a run created, and what was created for records that are new: active objects that bear our marker.
 
     `of` narrows a run to one record.
@@ -67,15 +70,15 @@ def made(conn: Connection, *, run: str | None, born: Collection[str], of: str | 
         rows += conn.execute(landed.where(INTENT.c.record_id.in_(chunk)))
     for row in sorted(rows, key=lambda one: one.id):
         creates[row.record_id, row.system] = row
-    return _sorted_out(conn, list(creates.values()))
+    return _sorted_out(hub, conn, list(creates.values()))
 
 
-def _sorted_out(conn: Connection, creates: Sequence[Any]) -> Made:
+def _sorted_out(hub: Hub, conn: Connection, creates: Sequence[Any]) -> Made:
     out = Made()
     found: list[Link] = []
     for chunk in in_chunks(sorted({row.record_id for row in creates}), CHUNK):
         theirs = links.links_of(conn, chunk)
-        touched = edited(conn, chunk)
+        touched = edited(hub, conn, chunk)
         for row in (one for one in creates if one.record_id in theirs):
             link = _object(theirs[row.record_id], row)
             if link is None:
@@ -115,29 +118,54 @@ def _tickets(conn: Connection, found: Sequence[Link]) -> dict[int, list[Link]]:
     return out
 
 
-def edited(conn: Connection, record_ids: Sequence[str]) -> dict[int, str]:
-    """Links that a person touched, with what was done: edited, or brought back after a delete."""
-    columns = (DECISION.c.record_id, DECISION.c.rule, DECISION.c.value, DECISION.c.claims, DECISION.c.cause)
+def edited(hub: Hub, conn: Connection, record_ids: Sequence[str]) -> dict[int, str]:
+    """Links that a person touched, or may have, with what was done: edited, or brought back after a delete.
+
+    Where the answer to a create was lost, or is pruned, nobody can tell what was typed before the first look from what
+    the system put there by itself.
+    """
+    columns = (DECISION.c.record_id, DECISION.c.entity, DECISION.c.field, DECISION.c.rule, DECISION.c.value)
+    unheard = _unheard(conn, record_ids)
     back: set[tuple[str, str]] = set()
     out: dict[int, str] = {}
-    told = or_(DECISION.c.cause == "change", DECISION.c.rule == "restored")
-    for row in conn.execute(select(*columns).where(DECISION.c.record_id.in_(record_ids), told)):
+    told = or_(DECISION.c.cause.in_(("change", "first_link")), DECISION.c.rule == "restored")
+    query = select(*columns, DECISION.c.claims, DECISION.c.cause)
+    for row in conn.execute(query.where(DECISION.c.record_id.in_(record_ids), told)):
         if row.rule == "restored":
             back |= {(row.record_id, system) for system in (row.value or {}).get("restored_in", ())}
-        elif row.rule not in _NO_EDIT:
-            out.update((claim["link"], "edited") for claim in row.claims or ())
+        elif row.cause == "change" and row.rule not in _NO_EDIT:
+            out.update((claim["link"], "edited there since") for claim in row.claims or ())
+        elif row.cause == "first_link":
+            maps = hub.maps(Entity(row.entity))
+            for claim in row.claims or ():
+                mapping = maps[System(claim["system"])].get(row.field)
+                # What can only be read there no person typed there.
+                if (row.record_id, claim["system"]) in unheard and mapping is not None and mapping.mode != "read":
+                    out.setdefault(claim["link"], UNHEARD)
     if back:
         found = links.links_of(conn, sorted({record for record, _ in back}))
         for link in (one for of in found.values() for one in of):
             if (str(link.record_id), str(link.system)) in back and link.state is LinkState.ACTIVE:
-                out.setdefault(link.id, "brought back")
+                out.setdefault(link.id, "brought back there since")
     return out
+
+
+def _unheard(conn: Connection, record_ids: Sequence[str]) -> set[tuple[str, str]]:
+    """(record, system) of creates that landed and of whose answer nothing is known."""
+    answered = select(RECEIPT.c.intent_id).where(RECEIPT.c.intent_id == INTENT.c.id, RECEIPT.c.outcome == Outcome.DONE)
+    landed = select(INTENT.c.record_id, INTENT.c.system).where(
+        INTENT.c.record_id.in_(record_ids),
+        INTENT.c.verb == Verb.CREATE,
+        INTENT.c.state == IntentState.ACKNOWLEDGED,
+        ~answered.exists(),
+    )
+    return {(row.record_id, row.system) for row in conn.execute(landed)}
 
 
 def stays(link: Link, touched: Mapping[int, str]) -> str | None:
     """Why an object of ours is not taken away."""
     if link.id in touched:
-        return f"{touched[link.id]} there since"
+        return touched[link.id]
     if any(cell.changed for cell in link.cells.values()):
         return "edited there since"
     if link.unsettled:

@@ -419,3 +419,21 @@ def test_what_was_typed_before_a_merge_was_noticed_is_told_as_its_loser():
         ["quiet"],
     ]
     assert play(script, seed=110191).violations == []
+
+
+def test_a_survivor_that_bears_the_address_of_another_record_is_theirs_and_makes_the_two_one():
+    script = [
+        ["person", 1, ["gorgias"], []],
+        ["person", 2, ["erp", "gorgias", "hubspot"], ["gorgias"]],
+        ["person", 3, ["hubspot", "gorgias"], ["gorgias"]],
+        ["quiet"],
+        ["person", 120, ["erp", "hubspot"], []],
+        ["pull", "erp", "customer"],
+        ["push", "erp", "customer"],
+        ["delete", "hubspot", "customer", 617],
+        ["merge", "hubspot", 1, 2, 1],
+        ["pull", "hubspot", "customer"],
+        ["delete", "hubspot", "customer", 541],
+        ["push", "hubspot", "customer"],
+    ]
+    assert play(script, seed=140547).violations == []

@@ -647,3 +647,20 @@ def test_what_one_showed_stands_in_the_record_in_which_it_claimed():
         ["quiet"],
     ]
     assert play(script, seed=91657).violations == []
+
+
+def test_an_undo_leaves_what_may_have_been_typed_before_the_first_look_where_the_answer_to_a_create_was_lost():
+    script = [
+        ["operators", 5, 300],
+        ["cycle"],
+        ["person", 136, ["gorgias", "hubspot"], []],
+        ["pull", "gorgias", "customer"],
+        ["fault", "lost_batch", 0],
+        ["push", "erp", "customer"],
+        ["edit", "erp", "customer", 3, 6, 441],
+        ["quiet"],
+        ["undo", "run", 1],
+        ["approve", 0],
+        ["cycle"],
+    ]
+    assert play(script, seed=130394).violations == []
