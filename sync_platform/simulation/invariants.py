@@ -303,7 +303,7 @@ def _lone_edits(world: World, groups: Mapping[tuple[Entity, str], Group]) -> Non
     for edit in world.edits:
         if edit.epoch == world.epoch and edit.field != "tags":
             edits[edit.entity, edit.whose, edit.field].append(edit)
-    met_anew = _restored_now(world)
+    met_anew = _restored_now(world) | _parted_now(world)
     for (entity, whose, name), found in edits.items():
         last = found[-1]
         # Who was merged with somebody edits what is one with theirs.
@@ -453,6 +453,14 @@ def _restored_now(world: World) -> set[str]:
         for epoch, _, at in world.ends.restored
         if epoch == world.epoch
     }
+
+
+def _parted_now(world: World) -> set[str]:
+    """Customers of whom an object was parted from the record and joined again in this epoch: what it shows fills a blank,
+    where it was not shown that somebody made one."""
+    gone = {(system, external_id) for epoch, system, external_id in world.acts.parted if epoch == world.epoch}
+    found = ((system, world.systems[system].things[Entity.CUSTOMER, external_id]) for system, external_id in gone)
+    return {people.whose(Entity.CUSTOMER, system, thing.now.attributes) for system, thing in found}
 
 
 # --- our own echo never wins (I6) --------------------------------------------------------------------------------

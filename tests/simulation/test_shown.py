@@ -664,3 +664,17 @@ def test_an_undo_leaves_what_may_have_been_typed_before_the_first_look_where_the
         ["cycle"],
     ]
     assert play(script, seed=130394).violations == []
+
+
+def test_what_was_parted_and_joined_again_fills_the_blank_that_it_was_not_shown():
+    script = [
+        ["operators", 3, 300],
+        ["person", 2, ["hubspot", "erp"], ["hubspot"]],
+        ["quiet"],
+        ["view", "erp", 0, 9, 1, 280],
+        ["edit", "erp", "customer", 2, 19, 429],
+        ["pull", "erp", "customer"],
+        ["part", 6],
+        ["quiet"],
+    ]
+    assert play(script, seed=200150).violations == []
