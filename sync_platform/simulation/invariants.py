@@ -456,8 +456,8 @@ def _restored_now(world: World) -> set[str]:
 
 
 def _parted_now(world: World) -> set[str]:
-    """Customers of whom an object was parted from the record and joined again in this epoch: what it shows fills a blank,
-    where it was not shown that somebody made one."""
+    """Customers of whom an object was parted from the record and joined again in this epoch: what it shows fills a
+    blank, where it was not shown that somebody made one."""
     gone = {(system, external_id) for epoch, system, external_id in world.acts.parted if epoch == world.epoch}
     found = ((system, world.systems[system].things[Entity.CUSTOMER, external_id]) for system, external_id in gone)
     return {people.whose(Entity.CUSTOMER, system, thing.now.attributes) for system, thing in found}
