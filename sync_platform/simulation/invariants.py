@@ -11,7 +11,6 @@ import itertools
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sync_platform.core.mappings import Unmappable, field_maps, observe
@@ -63,8 +62,9 @@ def _groups(world: World) -> dict[tuple[Entity, str], Group]:
     for group in groups.values():
         for system, things in group.items():
             if len(things) > 1:
-                # What was made anew is kept equal; what came back beside it waits for an answer.
-                things.sort(key=partial(_brought_back, world, system))
+                # One is kept equal; what came back, or was made anew, beside it waits for an answer.
+                asked = _asked_about(world, system, things)
+                things.sort(key=lambda thing: thing.external_id in asked)
     return groups
 
 
@@ -180,21 +180,22 @@ def _named_by(world: World, system: System, ticket: Thing) -> str:
     return _customer_of(world, system, ticket) if known else ""
 
 
-def _brought_back(world: World, system: System, thing: Thing) -> bool:
-    """Whether a person restored this after it was made anew, and somebody is asked whether they are one."""
-    at = (system, thing.entity, thing.external_id)
+def _asked_about(world: World, system: System, things: Sequence[Thing]) -> set[str]:
+    """Ids of those of one's objects that somebody is asked about: a person restored one beside what was made anew."""
+    there = {(system, thing.entity, thing.external_id) for thing in things}
+    if len(things) < 2 or not any(at in there for _, _, at in world.ends.restored):
+        return set()
     twins = (
         "SELECT 1 FROM link JOIN record ON record.id = link.record_id"
         " WHERE link.system = ? AND link.entity = ? AND link.external_id = ? AND record.twin"
     )
-    back = any(one == at for _, _, one in world.ends.restored)
-    return back and world.shelf.raw.execute(twins, tuple(map(str, at))).fetchone() is not None
+    return {at[2] for at in there if world.shelf.raw.execute(twins, tuple(map(str, at))).fetchone() is not None}
 
 
 def _counted(world: World, entity: Entity, whose: str, group: Group, with_ticket: set[str]) -> None:
     for system in world.systems:
         things = group.get(system, [])
-        count = len(things) - (sum(_brought_back(world, system, one) for one in things) if len(things) > 1 else 0)
+        count = len(things) - len(_asked_about(world, system, things))
         world.evaluated["I9"] += 1
         if count > 1 and (entity, whose) not in world.acts.spoken_of:
             broken(world, "I9", f"{whose} stands {count} times in {system}")

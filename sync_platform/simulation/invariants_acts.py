@@ -7,6 +7,7 @@ long as both sides are as they were when somebody said so.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -311,8 +312,15 @@ def _as_approved(world: World, key: Key, record: str, digest: str, number: int) 
     thing = owners.things.get((record, system))
     # What was gone meanwhile was owed nothing: the hold was over, and what is owed since is counted anew.
     back = thing and any((epoch, at) == (world.epoch, where(system, thing)) for epoch, _, at in world.ends.restored)
+    back = back or _outlived(world, record, word)
     if moved and still and unsent and not back and not _of_a_plan(world, key, record, digest):
         broken(world, "I19", f"{key} of {record}: another value is written than was approved")
+
+
+def _outlived(world: World, record: str, word: Word) -> bool:
+    """Whether the record ended after the word and lives on for an edit."""
+    asked = "SELECT count(*) FROM decision WHERE record_id = ? AND id > ? AND field = '*' AND rule = 'edit_wins'"
+    return bool(world.shelf.raw.execute(asked, (record, word.newest)).fetchone()[0])
 
 
 def _undo_as_approved(world: World, key: Key, record: str, digest: str, number: int) -> None:
@@ -492,9 +500,10 @@ def _restored(
 
 
 def _was_level(plan: Undone, whose: str, name: str) -> bool:
-    """Whether all systems showed the same before what was undone."""
-    first, *others = [value for (of, field, _), value in plan.before.items() if (of, field) == (whose, name)] or [None]
-    return all(first == one if name == "tags" else people.alike(name, first, one) for one in others)
+    """Whether all systems showed the same before what was undone: each as each other, as one may say less than they."""
+    held = [value for (of, field, _), value in plan.before.items() if (of, field) == (whose, name)]
+    pairs = itertools.combinations(held, 2)
+    return all(one == other if name == "tags" else people.alike(name, one, other) for one, other in pairs)
 
 
 def _edited_since(

@@ -165,14 +165,13 @@ def _no_second_life(world: World, system: System, change: Change) -> None:
             # Of an object that nobody ever read, its end does not tell whose it was: nor of what a write of ours made
             # whose answer was lost.
             continue
-        state = world.shelf.raw.execute(
-            "SELECT state, record_id FROM link WHERE system = ? AND entity = ? AND external_id = ?",
-            where(system, one.thing),
-        ).fetchone()
+        state = _linked(world, system, one.thing)
         if state is None or state[0] == "active" or _told_two(world, state[1], change.marker):
             continue
-        # Who was merged into somebody that was deleted since is deleted with them.
-        merged = one.kind == "merged" and _survivor(world, one) is not None
+        # Who was merged into somebody that was deleted since is deleted with them; who was told from them is nobody's.
+        into = _survivor(world, one) if one.kind == "merged" else None
+        theirs = _linked(world, system, into) if into is not None else None
+        merged = into is not None and not (theirs and _told_two(world, state[1], theirs[1]))
         world.evaluated["I14" if merged else "I13"] += 1
         if merged:
             broken(world, "I14", f"{whose} was merged away in {system} and is created there")
@@ -205,6 +204,13 @@ def _refused_there(world: World, system: System, entity: Entity, whose: str) -> 
         )
         for edit in edits
     )
+
+
+def _linked(world: World, system: System, thing: Thing) -> tuple[str, str | None] | None:
+    """State and record of an object's link."""
+    asked = "SELECT state, record_id FROM link WHERE system = ? AND entity = ? AND external_id = ?"
+    found = world.shelf.raw.execute(asked, where(system, thing)).fetchone()
+    return (found[0], found[1]) if found else None
 
 
 def _told_two(world: World, *records: str | None) -> bool:

@@ -449,3 +449,41 @@ def test_who_ended_unseen_and_was_parted_and_joined_then_is_met_anew_and_ends_no
         ["quiet"],
     ]
     assert play(script, seed=72262).violations == []
+
+
+def test_who_was_told_from_whom_they_were_merged_into_is_made_anew_for_an_edit_as_after_a_delete():
+    script = [
+        ["operators", 2, 60],
+        ["means", "archive", "delete", "ignore", "later_edit"],
+        ["person", 1, ["erp", "hubspot", "gorgias"], []],
+        ["person", 2, ["gorgias"], ["gorgias"]],
+        ["person", 3, ["erp"], []],
+        ["quiet"],
+        ["merge", "gorgias", 3, 4, 1],
+        ["cycle"],
+        ["undo", "decision", 1],
+        ["approve", 0],
+        ["edit", "erp", "customer", 2, 57, 496],
+        ["identify", 2, 7],
+        ["quiet"],
+    ]
+    assert play(script, seed=201852).violations == []
+
+
+def test_what_lands_late_beside_what_somebody_restored_waits_for_an_answer():
+    script = [
+        ["operators", 1, 300],
+        ["means", "delete", "delete", "delete", "later_edit"],
+        ["person", 1, ["erp", "gorgias"], ["gorgias"]],
+        ["person", 3, ["hubspot"], ["hubspot"]],
+        ["quiet"],
+        ["delete", "gorgias", "ticket", 222],
+        ["delete", "hubspot", "ticket", 2],
+        ["sweep", "hubspot", "ticket"],
+        ["edit", "gorgias", "ticket", 2, 56, 324],
+        ["fault", "lost_late", 0],
+        ["cycle"],
+        ["restore", "hubspot", "ticket", 2],
+        ["quiet"],
+    ]
+    assert play(script, seed=202020).violations == []

@@ -404,3 +404,56 @@ def test_what_was_dropped_may_be_approved_where_it_moved_since():
         ["clear"],
     ]
     assert play(script, seed=51636).violations == []
+
+
+def test_what_an_end_took_the_approval_from_is_counted_anew_when_an_edit_outlives_the_end():
+    script = [
+        ["operators", 1, 300],
+        ["means", "delete", "delete", "delete", "never"],
+        ["person", 1, ["hubspot", "erp"], ["erp"]],
+        ["person", 2, ["gorgias", "hubspot", "erp"], ["hubspot"]],
+        ["person", 3, ["hubspot"], []],
+        ["quiet"],
+        ["edit", "erp", "ticket", 1, 32, 408],
+        ["cycle"],
+        ["undo", "run", 0],
+        ["same", "hubspot", 417],
+        ["approve", 0],
+        ["reconcile", "customer"],
+        ["cycle"],
+        ["approve", 0],
+        ["cycle"],
+        ["person", 184, ["gorgias", "erp"], []],
+        ["pull", "gorgias", "customer"],
+        ["approve", 0],
+        ["reconcile", "customer"],
+        ["delete", "gorgias", "ticket", 0],
+        ["sweep", "gorgias", "ticket"],
+        ["wait", 1],
+        ["pull", "hubspot", "ticket"],
+        ["pull", "erp", "ticket"],
+        ["edit", "hubspot", "ticket", 0, 40, 884],
+        ["push", "hubspot", "ticket"],
+        ["quiet"],
+    ]
+    assert play(script, seed=201698).violations == []
+
+
+def test_an_undo_of_what_was_in_review_brings_what_the_record_held_to_all():
+    script = [
+        ["operators", 1, 900],
+        ["rule", "ticket", "status", "review", "keep", ["gorgias", "hubspot", "erp"]],
+        ["person", 1, ["erp", "hubspot"], ["erp"]],
+        ["quiet"],
+        ["edit", "hubspot", "ticket", 0, 17, 107],
+        ["pull", "hubspot", "ticket"],
+        ["push", "gorgias", "ticket"],
+        ["edit", "erp", "ticket", 1, 41, 226],
+        ["quiet"],
+        ["edit", "hubspot", "ticket", 1, 9, 401],
+        ["cycle"],
+        ["undo", "record", 3],
+        ["approve", 0],
+        ["quiet"],
+    ]
+    assert play(script, seed=201908).violations == []
