@@ -109,6 +109,8 @@ class Forgetting:
                 remedy="Set SYNC_WRITES=on, or `erase: ledger` for each system in the policy.",
             )
         with self.hub.ledger.begin() as conn:
+            # Who has no record yet gets one with the hashes: whatever stops this, a cycle finds them by it.
+            self._adopt(conn, person, [link for link in person.links if not link.record_id])
             task = self._begin(conn, person)
             erasure.keep_out(conn, self.key, self._hashes(person, email), self.hub.now())
         return self._go_on(task, person, email)

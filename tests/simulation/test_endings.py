@@ -644,3 +644,20 @@ def test_of_a_ticket_of_who_came_again_nothing_is_known_and_that_is_right():
         ["quiet"],
     ]
     assert play(script, seed=101537).violations == []
+
+
+def test_an_erasure_that_dies_before_anybody_had_a_record_is_carried_on_with_them():
+    script = [
+        ["person", 1, ["gorgias"], []],
+        ["person", 2, ["gorgias", "hubspot"], ["hubspot"]],
+        ["pull", "hubspot", "customer"],
+        ["pull", "hubspot", "ticket"],
+        ["push", "erp", "ticket"],
+        ["fault", "die_after_call", 2],
+        ["forget", 325],
+        ["sweep", "gorgias", "customer"],
+        ["pull", "erp", "customer"],
+        ["reconcile", "customer"],
+        ["push", "erp", "customer"],
+    ]
+    assert play(script, seed=204701).violations == []
