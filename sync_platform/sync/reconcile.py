@@ -27,6 +27,7 @@ from sync_platform.core.records import (
     Record,
     RecordId,
     System,
+    Verb,
     payload_hash,
 )
 from sync_platform.errors import SyncError
@@ -146,6 +147,7 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
         reviews: list[dict[str, Any]] = []
         deferred: list[int] = []
         taken: set[tuple[str, System]] = set()
+        making = _being_made(conn, entity)
         for link in batch:
             placement = names.known(link, place(link.system, keys[link.id], known), known)
             if placement.kind == "new":
@@ -153,6 +155,9 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
             if placement.kind == "new" and link.detail:
                 # Not new until its phones and further e-mails were read: one of them may belong to a record.
                 deferred.append(link.id)
+                continue
+            if placement.kind == "link" and (str(placement.record), link.system) in making:
+                # What our create made there has that place, if it made anything: that is known first.
                 continue
             if placement.kind == "twin":
                 taken.add((str(placement.record), link.system))
@@ -177,8 +182,14 @@ def _place_batch(hub: Hub, entity: Entity, step: Step) -> bool:
         if entity is Entity.CUSTOMER:
             links.mark_awaiting(conn, [f"{link.system}:{link.external_id}" for link in batch])
             links.mark_dirty_children(conn, placed - {str(record) for record in born})
-    # What a batch leaves behind was deferred: only a full one can have more behind it.
-    return seen == PLACE_BATCH
+    # What a batch leaves behind was deferred, or waits: only a full one can have more behind it.
+    return seen == PLACE_BATCH and bool(placed or deferred)
+
+
+def _being_made(conn: Connection, entity: Entity) -> set[tuple[str, System]]:
+    """(record, system) of creates that may have landed, and of which no answer is known."""
+    creates = (one for one in outbox.unsettled(conn, entity=entity) if one.verb is Verb.CREATE)
+    return {(str(one.record_id), one.system) for one in creates}
 
 
 def _join_ended(conn: Connection, over: Sequence[Link], keys: Mapping[int, Sequence[Key]], known: Known) -> list[Link]:

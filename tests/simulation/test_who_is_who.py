@@ -487,3 +487,18 @@ def test_what_lands_late_beside_what_somebody_restored_waits_for_an_answer():
         ["quiet"],
     ]
     assert play(script, seed=202020).violations == []
+
+
+def test_who_turns_up_where_a_create_of_their_record_has_no_answer_waits_for_that_answer():
+    script = [
+        ["person", 2, ["gorgias"], []],
+        ["quiet"],
+        ["view", "hubspot", 2, 9, 1, 431],
+        ["person", 147, ["hubspot", "erp"], []],
+        ["fault", "lost_landed", 0],
+        ["delete", "hubspot", "customer", 3],
+        ["cycle"],
+        ["cycle"],
+        ["quiet"],
+    ]
+    assert play(script, seed=205209).violations == []
