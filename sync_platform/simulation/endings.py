@@ -343,8 +343,8 @@ def _count_anew(world: World) -> None:
 
 
 def follow_tickets(world: World) -> None:
-    """Tickets that somebody opened since for who was forgotten and came again."""
-    for whose, names in world.ends.forgotten.items():
+    """Tickets that somebody opened since for who was forgotten and came again, or whose erasure isn't done."""
+    for whose, names in (*world.ends.wanted.items(), *world.ends.forgotten.items()):
         names.update(_tickets(world, whose))
 
 

@@ -661,3 +661,18 @@ def test_an_erasure_that_dies_before_anybody_had_a_record_is_carried_on_with_the
         ["push", "erp", "customer"],
     ]
     assert play(script, seed=204701).violations == []
+
+
+def test_a_ticket_that_is_opened_while_an_erasure_is_under_way_goes_with_its_customer():
+    script = [
+        ["person", 2, ["erp"], []],
+        ["quiet"],
+        ["person", 129, ["erp", "gorgias"], []],
+        ["fault", "die_after_call", 0],
+        ["forget", 280],
+        ["ticket", "gorgias", 1, 1035],
+        ["pull", "gorgias", "ticket"],
+        ["push", "erp", "ticket"],
+        ["cycle"],
+    ]
+    assert play(script, seed=207094).violations == []
