@@ -87,7 +87,8 @@ class _Merge:
         return None
 
     def _bears(self, link: Link, target: Link | None) -> RecordId | None:
-        """Another record whose e-mail a survivor bears that is part of none yet: it is theirs, and the two are one."""
+        """Another record whose e-mail a survivor bears that is part of none yet, and that had no object there: the
+        survivor is theirs, and the two are one."""
         if link.record_id is None or target is None or target.record_id is not None or target.id == 0:
             return None
         emails = [key for key in key_reader(self.hub, self.entity)(target) if key[0] == "email"]
@@ -95,7 +96,8 @@ class _Merge:
         if len(held) != 1:
             return None
         (other,) = held
-        if link.system in links.active_systems(self.conn, [str(other)]).get(str(other), set()):
+        if any(one.system is link.system for one in links.links_of(self.conn, [str(other)])[str(other)]):
+            # Who has, or had, an object there comes to it by that one's own merge, or keeps it.
             return None
         return None if links.records_by_id(self.conn, [str(other)])[str(other)].tombstone else other
 
