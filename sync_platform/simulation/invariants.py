@@ -181,15 +181,22 @@ def _named_by(world: World, system: System, ticket: Thing) -> str:
 
 
 def _asked_about(world: World, system: System, things: Sequence[Thing]) -> set[str]:
-    """Ids of those of one's objects that somebody is asked about: a person restored one beside what was made anew."""
-    there = {(system, thing.entity, thing.external_id) for thing in things}
-    if len(things) < 2 or not any(at in there for _, _, at in world.ends.restored):
+    """Ids of those of one's objects that somebody is asked about: a person restored one beside what was made anew, or
+    was merged with somebody, and what a create without an answer made landed beside that one's object."""
+    if len(things) < 2:
         return set()
+    there = {(system, thing.entity, thing.external_id): thing for thing in things}
+    back = any(at in there for _, _, at in world.ends.restored)
     twins = (
         "SELECT 1 FROM link JOIN record ON record.id = link.record_id"
         " WHERE link.system = ? AND link.entity = ? AND link.external_id = ? AND record.twin"
     )
-    return {at[2] for at in there if world.shelf.raw.execute(twins, tuple(map(str, at))).fetchone() is not None}
+    return {
+        at[2]
+        for at, thing in there.items()
+        if (back or (thing.made_by != "person" and world.ends.mixed(people.whose(at[1], system, thing.now.attributes))))
+        and world.shelf.raw.execute(twins, tuple(map(str, at))).fetchone() is not None
+    }
 
 
 def _counted(world: World, entity: Entity, whose: str, group: Group, with_ticket: set[str]) -> None:

@@ -26,7 +26,7 @@ def at_call(world: World, system: System, change: Change) -> None:
         "SELECT record_id, state, payload, numbers, verb FROM intent WHERE id = ? AND system = ?",
         (change.token, system),
     ).fetchone()
-    if (row is None or row[1] != "sent") and _purged_meanwhile(world, system, change):
+    if (row is None or row[1] != "sent") and _taken_over(world, system, change):
         # The number of what was purged may be that of another intent by now.
         return
     if row is None or row[1] != "sent":
@@ -44,16 +44,19 @@ def at_call(world: World, system: System, change: Change) -> None:
     _may_be(world, system, change, payload["values"])
 
 
-def _purged_meanwhile(world: World, system: System, change: Change) -> bool:
-    """Whether another process took this erasure over, and ended it, while the call was on its way: with the purge of
-    everything that was known of the object went the intent, too."""
+def _taken_over(world: World, system: System, change: Change) -> bool:
+    """Whether another process took this erasure over while the call was on its way: with the purge of everything that
+    was known of the object went the intent, too, or another one has taken its place."""
     thing = world.systems[system].things.get((change.entity, change.external_id or ""))
     if change.verb is not Verb.ERASE or thing is None:
         return False
-    known = "SELECT count(*) FROM link WHERE system = ? AND entity = ? AND external_id = ?"
+    known = "SELECT id FROM link WHERE system = ? AND entity = ? AND external_id = ?"
     at = (str(system), str(change.entity), change.external_id)
+    link = world.shelf.raw.execute(known, at).fetchone()
+    later = "SELECT count(*) FROM intent WHERE link_id = ? AND verb = 'erase' AND id > ?"
+    superseded = link is not None and world.shelf.raw.execute(later, (link[0], change.token)).fetchone()[0] > 0
     theirs = people.whose(change.entity, system, thing.now.attributes) in world.ends.hidden()
-    return theirs and not world.shelf.raw.execute(known, at).fetchone()[0]
+    return theirs and (link is None or superseded)
 
 
 def _decided(world: World, record: str, numbers: Mapping[str, int], values: Iterable[str], system: System) -> None:

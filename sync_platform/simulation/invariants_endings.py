@@ -301,6 +301,9 @@ def _ends_are_known(world: World, links: Links) -> None:
     for one in world.ends.all:
         if one.thing.live or one.at not in world.ends.told or one.whose in hidden:
             continue
+        if any(later.thing is one.thing and later.place > one.place for later in world.ends.all):
+            # It came back meanwhile, and its last end counts.
+            continue
         link = links.get(where(one.system, one.thing))
         world.evaluated["I13"] += 1
         if link is not None and link["state"] == "active" and not one.thing.now.silent:
@@ -379,9 +382,9 @@ def _untraceable(world: World, one: Ended, survivor: Thing) -> bool:
     """Whether a person said who is who, or nothing tells of a merge any more: no event, and the address is gone."""
     if (Entity.CUSTOMER, one.whose) in world.acts.spoken_of:
         return True
-    return one.thing.now.silent and not invariants_forgotten.address(one.whose).search(
-        json.dumps(survivor.now.attributes)
-    )
+    address = invariants_forgotten.address(one.whose)
+    there = (thing.now.attributes for thing in _onwards(world, one.system, survivor) if thing.live)
+    return one.thing.now.silent and not any(address.search(json.dumps(held)) for held in there)
 
 
 def stands(world: World, whose: str) -> bool:

@@ -676,3 +676,19 @@ def test_a_ticket_that_is_opened_while_an_erasure_is_under_way_goes_with_its_cus
         ["cycle"],
     ]
     assert play(script, seed=207094).violations == []
+
+
+def test_an_erasure_that_another_process_took_over_may_be_sent_twice():
+    script = [
+        ["means", "delete", "delete", "delete", "later_edit"],
+        ["person", 1, ["erp"], ["erp"]],
+        ["person", 2, ["erp"], ["erp"]],
+        ["quiet"],
+        ["edit", "erp", "customer", 3, 26, 109],
+        ["delete", "gorgias", "customer", 713],
+        ["fault", "lost_late", 0],
+        ["cycle"],
+        ["fault", "second_run", 8],
+        ["forget", 119],
+    ]
+    assert play(script, seed=208407).violations == []

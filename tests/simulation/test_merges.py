@@ -437,3 +437,61 @@ def test_a_survivor_that_bears_the_address_of_another_record_is_theirs_and_makes
         ["push", "hubspot", "customer"],
     ]
     assert play(script, seed=140547).violations == []
+
+
+def test_who_came_back_and_was_merged_into_what_was_deleted_unread_is_not_known_to_have_ended():
+    script = [
+        ["person", 1, ["gorgias"], ["gorgias"]],
+        ["person", 2, ["hubspot"], []],
+        ["cycle"],
+        ["person", 119, ["hubspot", "gorgias"], []],
+        ["delete", "hubspot", "customer", 3],
+        ["sweep", "hubspot", "customer"],
+        ["restore", "hubspot", "customer", 3],
+        ["pull", "hubspot", "customer"],
+        ["merge", "hubspot", 1, 2, 0],
+        ["merge", "hubspot", 0, 1, 1],
+        ["fault", "die_before_call", 0],
+        ["person", 200, ["erp", "hubspot"], []],
+        ["delete", "hubspot", "customer", 2],
+        ["quiet"],
+    ]
+    assert play(script, seed=209049).violations == []
+
+
+def test_a_silent_merge_into_what_was_merged_and_deleted_leads_nowhere():
+    script = [
+        ["person", 1, ["gorgias"], []],
+        ["person", 2, ["gorgias"], []],
+        ["person", 3, ["hubspot", "gorgias", "erp"], []],
+        ["quiet"],
+        ["edit", "hubspot", "customer", 0, 8, 171],
+        ["merge", "gorgias", 176, 25, 1],
+        ["merge", "gorgias", 3, 4, 1],
+        ["person", 125, ["gorgias", "hubspot"], []],
+        ["delete", "gorgias", "customer", 0],
+        ["quiet"],
+    ]
+    assert play(script, seed=209402).violations == []
+
+
+def test_what_landed_late_beside_the_object_of_who_was_merged_with_them_waits_for_an_answer():
+    script = [
+        ["operators", 1, 300],
+        ["means", "delete", "unlink", "delete", "later_edit"],
+        ["person", 1, ["gorgias"], ["gorgias"]],
+        ["quiet"],
+        ["edit", "hubspot", "customer", 2, 24, 183],
+        ["person", 112, ["hubspot", "erp"], []],
+        ["cycle"],
+        ["delete", "hubspot", "customer", 622],
+        ["delete", "erp", "customer", 2],
+        ["fault", "lost_late", 0],
+        ["cycle"],
+        ["sweep", "hubspot", "customer"],
+        ["edit", "gorgias", "customer", 3, 21, 499],
+        ["cycle"],
+        ["merge", "hubspot", 2, 3, 1],
+        ["quiet"],
+    ]
+    assert play(script, seed=209358).violations == []
