@@ -79,6 +79,10 @@ def _told(report: dict[str, Any]) -> str:
     lines.append("  " + ", ".join(f"{name} {count}" for name, count in report["events"].items()))
     if report["never_evaluated"] and not report["plant"]:
         lines.append(f"not met: {', '.join(report['never_evaluated'])}: that proves nothing; play more seeds")
+    if report["plant"] and not report["violations"]:
+        lines.append(
+            f"{report['plant']} was not noticed by these seeds: play more; `make test` plays a story of its own"
+        )
     if report["script"]:
         lines += ["", f"Seed {report['failing_seed']}, as short as it still fails:", "", report["script"]]
     return "\n".join(lines)

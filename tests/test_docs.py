@@ -118,12 +118,13 @@ def test_every_command_has_a_how_to_that_is_found_from_the_index():
     assert [name for name in names if f"sync-platform {name}" not in text] == []
 
 
-def test_the_fault_that_the_help_plants_is_there():
+def test_the_faults_that_the_help_and_the_pages_plant_are_there():
     from sync_platform.simulation.planted import PLANTS
 
-    shown = re.findall(r"--plant (\w+)", every_command()["simulate"].epilog)
-    assert shown
-    assert set(shown) <= set(PLANTS)
+    texts = [every_command()["simulate"].epilog, *(path.read_text(encoding="utf-8") for path in PAGES)]
+    shown = {name for text in texts for name in re.findall(r"--plant ([a-z]\w+)", text)}
+    assert len(shown) > 1
+    assert shown <= set(PLANTS)
 
 
 def test_the_readme_names_scopes_role_and_the_two_commands():

@@ -15,6 +15,7 @@ from sync_platform.core.records import Entity, Json, System, payload_hash
 from sync_platform.errors import NeverSent, SyncError, WrittenInVain
 from sync_platform.ledger import journal, links, outbox
 from sync_platform.ledger.outbox import Intent
+from sync_platform.sync import marks
 from sync_platform.sync.hub import Hub, Payload, Step
 
 # A person cannot ask for the same write more often: one slice reads each system once, or a few times.
@@ -79,21 +80,9 @@ def _payload(intent: Intent) -> Payload:
 def _marks(hub: Hub, intent: Intent) -> list[dict[str, Any]]:
     """One mark for each field, as the plan looks for them; one for the whole object where it comes or goes."""
     fields: dict[str, Json] = dict(intent.values) if intent.link_id is not None and intent.values else {}
+    words = "written several times in one run, each time with success, and still owed"
     return [
-        {
-            "system": str(intent.system),
-            "entity": str(intent.entity),
-            "record_id": str(intent.record_id),
-            "link_id": intent.link_id,
-            "external_id": None,
-            "field": name,
-            "hash": payload_hash(value),
-            "code": "WRITTEN_IN_VAIN",
-            "words": "written several times in one run, each time with success, and still owed",
-            "remedy": WrittenInVain.remedy,
-            "intent_id": intent.id,
-            "at": hub.now(),
-        }
+        marks.row(hub, intent, name, value, code="WRITTEN_IN_VAIN", words=words, remedy=WrittenInVain.remedy)
         for name, value in (fields or {"*": intent.values}).items()
     ]
 

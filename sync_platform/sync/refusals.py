@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from sync_platform.connectors.protocol import Receipt
-from sync_platform.core.records import IntentState, Json, Link, LinkState, Verb, payload_hash
+from sync_platform.core.records import IntentState, Json, Link, LinkState, Verb
 from sync_platform.ledger import links
 from sync_platform.ledger.outbox import Intent
-from sync_platform.sync import endless
+from sync_platform.sync import endless, marks
 from sync_platform.sync.hub import Hub, Step
 
 if TYPE_CHECKING:
@@ -28,20 +28,8 @@ _REMEDIES = {
 
 def mark(hub: Hub, intent: Intent, name: str, value: Json, code: str, words: str) -> dict[str, Any]:
     """The row that parks one value of a write (`*`: all of it), with the system's own words and a remedy."""
-    return {
-        "system": str(intent.system),
-        "entity": str(intent.entity),
-        "record_id": str(intent.record_id),
-        "link_id": intent.link_id,
-        "external_id": None,
-        "field": name,
-        "hash": payload_hash(value),
-        "code": code,
-        "words": words,
-        "remedy": _REMEDIES.get(code, "Correct the value in the system that it comes from, or retry."),
-        "intent_id": intent.id,
-        "at": hub.now(),
-    }
+    remedy = _REMEDIES.get(code, "Correct the value in the system that it comes from, or retry.")
+    return marks.row(hub, intent, name, value, code=code, words=words, remedy=remedy)
 
 
 def parked(
