@@ -66,6 +66,21 @@ def bytes_of(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.glob("ledger.db*"))
 
 
+def ticket_first(desk, ids, *, placed=False, then_customer=False):
+    """A ticket in the ERP that is read there, and has a record if `placed`, before its customer is read, if ever."""
+    desk.systems[E].put(TICKET, {"subject": "Where is my lamp", "customer_id": ids[E], "status": "new"})
+    ledger = Ledger.open(desk.url, migrate=False)
+    try:
+        hub = desk.hub(ledger)
+        pull.pull(hub, E, TICKET, None, full=True)
+        if placed:
+            reconcile.reconcile(hub, TICKET)
+        if then_customer:
+            pull.pull(hub, E, CUSTOMER, None, full=True)
+    finally:
+        ledger.close()
+
+
 def test_the_erased_appear_nowhere_in_the_systems_or_in_the_ledger(tmp_path):
     desk = Remembering(tmp_path)
     ids = desk.person(*ADA)
@@ -314,13 +329,7 @@ def test_the_object_of_somebody_else_who_also_has_the_address_stays(tmp_path):
 def test_a_ticket_that_was_read_before_its_customer_goes_with_them(tmp_path):
     desk = Remembering(tmp_path)
     ids = desk.person(*ADA, E)
-    desk.systems[E].put(TICKET, {"subject": "Where is my lamp", "customer_id": ids[E], "status": "new"})
-    ledger = Ledger.open(desk.url, migrate=False)
-    try:
-        hub = desk.hub(ledger)
-        pull.pull(hub, E, TICKET, None, full=True)
-    finally:
-        ledger.close()
+    ticket_first(desk, ids)
     desk.cycle()
     assert forgotten(desk)["done"]
     assert desk.live(E, TICKET) == {}
@@ -562,14 +571,7 @@ def test_a_ticket_that_was_read_goes_with_a_customer_whom_nobody_had_read(tmp_pa
     desk.person(*BEA)
     desk.cycles()
     ids = desk.person(*ADA, E)
-    desk.systems[E].put(TICKET, {"subject": "Where is my lamp", "customer_id": ids[E], "status": "new"})
-    ledger = Ledger.open(desk.url, migrate=False)
-    try:
-        hub = desk.hub(ledger)
-        pull.pull(hub, E, TICKET, None, full=True)
-        reconcile.reconcile(hub, TICKET)
-    finally:
-        ledger.close()
+    ticket_first(desk, ids, placed=True)
     assert forgotten(desk)["done"]
     assert desk.live(E, TICKET) == {}
     assert not desk.sql("SELECT 1 FROM observation WHERE entity = 'ticket'")
@@ -578,15 +580,7 @@ def test_a_ticket_that_was_read_goes_with_a_customer_whom_nobody_had_read(tmp_pa
 def test_what_an_erasure_would_be_about_counts_the_tickets_of_a_customer_without_a_record(tmp_path):
     desk = Remembering(tmp_path)
     ids = desk.person(*ADA, E)
-    desk.systems[E].put(TICKET, {"subject": "Where is my lamp", "customer_id": ids[E], "status": "new"})
-    ledger = Ledger.open(desk.url, migrate=False)
-    try:
-        hub = desk.hub(ledger)
-        pull.pull(hub, E, TICKET, None, full=True)
-        reconcile.reconcile(hub, TICKET)
-        pull.pull(hub, E, CUSTOMER, None, full=True)
-    finally:
-        ledger.close()
+    ticket_first(desk, ids, placed=True, then_customer=True)
     objects = forgotten(desk, sure=False)["objects"]
     assert {(one["system"], one["entity"], one["count"]) for one in objects} == {
         ("erp", "ticket", 1),
